@@ -1,0 +1,150 @@
+/** @file sockserver/strategy.h
+ * For those who write a strategy of their own: how requests run.
+ *
+ * The built-in strategies include this and nothing else of the server.
+ * Members are only ever appended, each marked with the version that brought
+ * it; what lies beyond .size counts as NULL.  This header promises less than
+ * sockserver.h: it may grow with each release.
+ *
+ * A request is *taken* when sks_server_get_request() hands it out or
+ * process_request returns 0 for it.  Who took it ends it with exactly one of
+ * sks_request_run(), sks_request_close() and sks_request_fail(), in each
+ * process that holds it. */
+#ifndef SOCKSERVER_STRATEGY_H
+#define SOCKSERVER_STRATEGY_H
+
+#include <sockserver.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a strategy's handlers may count on. */
+enum sks_strategy_flag {
+    SKS_SHARES_MEMORY = 1 << 0, /**< handlers see each other's writes */
+    SKS_PARALLEL = 1 << 1,      /**< handlers may run at once */
+    SKS_STREAM_ONLY = 1 << 2,   /**< refuses datagram servers at bind */
+    SKS_MULTIPLEXES = 1 << 3    /**< a worker runs many requests at once:
+                                     max_workers does not limit those */
+};
+
+/** A strategy.  self is its zeroed memory of self_size bytes, one for each
+ * server, freed with the server.  Except where it says otherwise, a member is
+ * called by the thread that serves. */
+struct sks_strategy {
+    size_t size;          /**< sizeof(sks_strategy) */
+    const char *name;     /**< lower case, words joined by '-'; static */
+    unsigned flags;       /**< of ::sks_strategy_flag */
+    unsigned max_workers; /**< the default of that option; 0: no limit */
+    size_t self_size;     /**< zeroed bytes a server: self below */
+    size_t request_size;  /**< zeroed bytes a request: sks_request_slot() */
+
+    /** Optional.  Once, after bind and before the first request.  On failure
+     * it undoes what it did, and serving returns its error. */
+    int (*start)(void *self, sks_server *server, void *config);
+
+    /** Required.  Runs the request, now or later.  0 takes it; an error
+     * leaves it with the server, which calls handle_error and closes it. */
+    int (*process_request)(void *self, sks_request *request);
+
+    /** Optional.  Replaces the default loop, which waits for a request, gets
+     * it and processes it; returns once sks_server_stopping(), or an error
+     * that keeps it from serving. */
+    int (*serve)(void *self, sks_server *server);
+
+    /** Optional.  In each turn of the default loop, and of close while
+     * requests are under way: reap, rebalance. */
+    void (*service_actions)(void *self, sks_server *server);
+
+    /** Optional.  The i-th descriptor, from 0, that the default loop and close
+     * wait for beside the server's own; -1 past the last.  A turn follows when
+     * it is readable. */
+    int (*fileno)(void *self, size_t i);
+
+    /** Optional.  Waits on the calling worker's behalf until fd has one of the
+     * poll(2) events, or ms milliseconds passed (-1: for ever).  Every wait of
+     * rfile, wfile and sks_server_get_request() comes here, and descriptors
+     * are non-blocking.  It is called when a read or a write would block, or
+     * when the last read took all there was: news since then is all that
+     * counts, so that edge-triggered notification will do.  NULL: the thread itself blocks, in the read or write
+     * where that saves a system call.
+     * @return 1, 0 when the time is over, or an error */
+    int (*wait)(void *self, int fd, short events, int ms);
+
+    /** Optional.  When the drain time is over: end by force what still runs,
+     * whose connections are shut down already. */
+    void (*kill)(void *self, sks_server *server);
+
+    /** Optional.  By the thread that closes, after start succeeded and nothing
+     * serves any more: join if block, which is said only when no request is
+     * under way, else let go; see sks_server_hold(). */
+    void (*stop)(void *self, sks_server *server, int block);
+};
+
+/** Gets the next request: accepted, and verified by verify_request.  Waits ms
+ * milliseconds (-1: for ever, 0: not at all).  Any worker may call.
+ * @param out receives the request, taken
+ * @return 0; SKS_ETIMEDOUT if none came; SKS_ECLOSED once stopping; -EAGAIN if
+ *         one came and was refused; -EMFILE or the like if ms is 0 and the
+ *         system lacks something, so that the listeners should rest a while;
+ *         or what keeps the server from getting any */
+SKS_API int sks_server_get_request(sks_server *server, sks_request **out,
+                                   int ms);
+
+/** The i-th listener, from 0, for an event loop of the strategy's own: readable
+ * when sks_server_get_request() would not wait.  -1 past the last. */
+SKS_API int sks_server_listener_fileno(const sks_server *server, size_t i);
+
+/** For a serve whose workers get their requests themselves: waits until
+ * stopping, and meanwhile does what else the default loop does, by calling
+ * service_actions of the strategy and of the user.
+ * @return 0 or an error */
+SKS_API int sks_server_supervise(sks_server *server);
+
+/** True once serving should end.  Any thread, any signal handler. */
+SKS_API int sks_server_stopping(const sks_server *server);
+
+/** The option, or the strategy's default; 0: no limit.  Any thread. */
+SKS_API unsigned sks_server_max_workers(const sks_server *server);
+
+/** The strategy's self for this server.  Any thread. */
+SKS_API void *sks_server_strategy_self(const sks_server *server);
+
+/** Keeps the server's memory, self included, until sks_server_release(): for
+ * a worker that may outlive close.  Any thread. */
+SKS_API void sks_server_hold(sks_server *server);
+
+/** Ends one sks_server_hold(); the last one frees a server that its owner
+ * freed.  Any thread. */
+SKS_API void sks_server_release(sks_server *server);
+
+/** In a forked child: closes its copies of the listeners and of all requests
+ * but keep, so that they live on in the parent alone, and makes the server
+ * fit for running keep and for sks_server_free(). */
+SKS_API void sks_server_detach(sks_server *server, sks_request *keep);
+
+/** Writes a line to the server's log; cut at 511 bytes.  Any thread. */
+SKS_API void sks_server_log(sks_server *server, int level, const char *format,
+                            ...) SKS_PRINTF(3, 4);
+
+/** The strategy's request_size bytes in a request. */
+SKS_API void *sks_request_slot(sks_request *request);
+
+/** Python's finish_request, shutdown_request and close_request: setup, handle,
+ * finish, flush, close; handle_error if it failed.  Waits for the peer.
+ * @return 0, or the error that the handler ended with */
+SKS_API int sks_request_run(sks_request *request);
+
+/** close_request: drops this process's hold.  The conversation goes on where
+ * else it is held: a child that was forked for it. */
+SKS_API void sks_request_close(sks_request *request);
+
+/** Ends a request that could not be run: handle_error, then shut down and
+ * close.  Does not wait. */
+SKS_API void sks_request_fail(sks_request *request, int error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SOCKSERVER_STRATEGY_H */

@@ -1,0 +1,39 @@
+/* Bytes on their way: appended at the end, taken from the start.  Allocates on
+ * first use; one thread at a time. */
+#ifndef SKS__BUFFER_H
+#define SKS__BUFFER_H
+
+#include <stddef.h>
+
+/* Zeroed is empty.  The owner of the struct frees it with
+ * sks__buffer_free(). */
+struct sks__buffer {
+    char *data;
+    size_t start, end; /* what is held: data[start] to data[end - 1] */
+    size_t size;       /* of data */
+};
+
+static inline size_t sks__buffer_len(const struct sks__buffer *b)
+{
+    return b->end - b->start;
+}
+
+/* What is held; never NULL. */
+static inline const char *sks__buffer_bytes(const struct sks__buffer *b)
+{
+    return b->data != NULL ? b->data + b->start : "";
+}
+
+/* Makes room for n bytes more at the end: moves what is held to the front,
+ * then grows.  0 or -ENOMEM, which changes nothing. */
+int sks__buffer_reserve(struct sks__buffer *b, size_t n);
+
+/* 0 or -ENOMEM, which changes nothing. */
+int sks__buffer_append(struct sks__buffer *b, const void *bytes, size_t n);
+
+/* Takes up to n bytes into out, which may be NULL: how many were taken. */
+size_t sks__buffer_take(struct sks__buffer *b, void *out, size_t n);
+
+void sks__buffer_free(struct sks__buffer *b);
+
+#endif /* SKS__BUFFER_H */

@@ -1,0 +1,98 @@
+/* System calls on descriptors, as this library wants them: close-on-exec, no
+ * SIGPIPE, and errors returned as negated errnos.
+ *
+ * fd.c holds what is the same everywhere, fd_linux.c and fd_posix.c the same
+ * functions for Linux and for any POSIX system. */
+#ifndef SKS__FD_H
+#define SKS__FD_H
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* How an accepted connection or a new socket should behave. */
+enum sks__fd_mode { SKS__FD_BLOCKING, SKS__FD_NONBLOCKING };
+
+/* --- fd.c --- */
+
+/* Closes a descriptor that was opened; -1 is allowed. */
+void sks__fd_close(int fd);
+
+int sks__fd_set_mode(int fd, enum sks__fd_mode mode);
+
+int sks__fd_set_cloexec(int fd);
+
+/* poll(2) until the moment, retried when signals interrupt it.
+ * Returns how many are ready, 0 when the time is over, or an error. */
+int sks__fd_poll(struct pollfd *fds, size_t n, int64_t until);
+
+/* Waits for one descriptor; fd -1 lets only the time pass.  Returns 1, 0 when
+ * the time is over, or an error. */
+int sks__fd_wait(int fd, short events, int ms);
+
+/* setsockopt for an int; 0 or an error. */
+int sks__fd_set_option(int fd, int level, int name, int value);
+
+/* SO_RCVTIMEO or SO_SNDTIMEO; ms -1: no limit; 0 becomes the shortest one. */
+int sks__fd_set_time_limit(int fd, int name, int ms);
+
+/* send(2) and writev(2) in one, without SIGPIPE.  flags as in send(2). */
+struct iovec;
+ssize_t sks__fd_send(int fd, const struct iovec *iov, int count, int flags);
+
+/* pread(2); -EINTR is retried. */
+ssize_t sks__fd_pread(int file, void *buf, size_t n, off_t offset);
+
+/* Reads n bytes of a file at offset, and sends them: for descriptors that
+ * cannot do without a copy.  Returns what was sent, 0 at end of file. */
+ssize_t sks__fd_copy_out(int socket, int file, off_t offset, size_t n);
+
+/* Reads n bytes; fewer at end of file, or an error. */
+ssize_t sks__fd_read_all(int fd, void *buf, size_t n);
+
+/* Writes n bytes to a file; how many were written, or an error. */
+ssize_t sks__fd_write_all(int file, const void *buf, size_t n);
+
+/* --- fd_linux.c, fd_posix.c --- */
+
+/* True where a blocking read or write can wait with a time limit in itself,
+ * so that no poll(2) is needed before it. */
+extern const int sks__fd_has_time_limits;
+
+/* True where accepted TCP sockets have the options of their listener. */
+extern const int sks__fd_accept_inherits;
+
+/* A non-blocking socket, or an error. */
+int sks__fd_socket(int family, int type);
+
+/* A non-blocking pipe. */
+int sks__fd_pipe(int fds[2]);
+
+/* accept(2); -EINTR is retried. */
+int sks__fd_accept(int fd, struct sockaddr *address, socklen_t *len,
+                   enum sks__fd_mode mode);
+
+/* Sends n bytes of a file from offset on, or fewer; 0 at end of file. */
+ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n);
+
+/* A pipe through which bytes go from a socket into a file without passing
+ * through this process.  Its owner closes it. */
+struct sks__fd_tunnel {
+    int read_fd, write_fd;
+};
+
+/* 0, or -ENOTSUP or another error: read and write then. */
+int sks__fd_tunnel_open(struct sks__fd_tunnel *t);
+/* Takes up to n bytes from the socket, 0 at end of file; -EINVAL if these two
+ * cannot do it.  All of them must be drained before the next fill. */
+ssize_t sks__fd_tunnel_fill(struct sks__fd_tunnel *t, int socket, size_t n);
+/* Moves up to n of the bytes taken into the file. */
+ssize_t sks__fd_tunnel_drain(struct sks__fd_tunnel *t, int file, size_t n);
+void sks__fd_tunnel_close(struct sks__fd_tunnel *t);
+
+/* A descriptor that is readable while one of fds is, or -ENOTSUP. */
+int sks__fd_gather(const int *fds, size_t n);
+
+#endif /* SKS__FD_H */

@@ -1,0 +1,136 @@
+#include "fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/sendfile.h>
+#include <time.h>
+#include <unistd.h>
+
+const int sks__fd_has_time_limits = 1;
+const int sks__fd_accept_inherits = 1;
+
+int sks__fd_socket(int family, int type)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int sks__fd_pipe(int fds[2])
+{
+    return pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int sks__fd_accept(int fd, struct sockaddr *address, socklen_t *len,
+                   enum sks__fd_mode mode)
+{
+    int flags = mode == SKS__FD_NONBLOCKING ? SOCK_CLOEXEC | SOCK_NONBLOCK
+                                            : SOCK_CLOEXEC;
+    int client;
+
+    do
+        client = accept4(fd, address, len, flags);
+    while (client < 0 && errno == EINTR);
+    return client < 0 ? -errno : client;
+}
+
+/* sendfile(2) has no MSG_NOSIGNAL.  The signal is directed at the thread, so
+ * blocking it here and taking it back leaves nothing behind. */
+static void sigpipe_hold(sigset_t *old, int *was_pending)
+{
+    sigset_t pipe_only, pending;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, old);
+    *was_pending = 0;
+    if (sigismember(old, SIGPIPE) && sigpending(&pending) == 0)
+        *was_pending = sigismember(&pending, SIGPIPE);
+}
+
+static void sigpipe_release(const sigset_t *old, int was_pending,
+                            int may_be_raised)
+{
+    const struct timespec none = {0, 0};
+    sigset_t pipe_only;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    if (may_be_raised && !was_pending)
+        while (sigtimedwait(&pipe_only, NULL, &none) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n)
+{
+    sigset_t old;
+    int was_pending;
+    ssize_t sent;
+
+    sigpipe_hold(&old, &was_pending);
+    sent = sendfile(socket, file, &offset, n);
+    if (sent < 0)
+        sent = -errno;
+    /* It may be raised after a part was sent, too. */
+    sigpipe_release(&old, was_pending, sent < (ssize_t)n);
+    /* Files of special file systems have no pages to send. */
+    if (sent == -EINVAL || sent == -ENOSYS)
+        return sks__fd_copy_out(socket, file, offset, n);
+    return sent;
+}
+
+int sks__fd_tunnel_open(struct sks__fd_tunnel *t)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    t->read_fd = fds[0];
+    t->write_fd = fds[1];
+    return 0;
+}
+
+ssize_t sks__fd_tunnel_fill(struct sks__fd_tunnel *t, int socket, size_t n)
+{
+    ssize_t moved = splice(socket, NULL, t->write_fd, NULL, n, SPLICE_F_MOVE);
+
+    return moved < 0 ? -errno : moved;
+}
+
+ssize_t sks__fd_tunnel_drain(struct sks__fd_tunnel *t, int file, size_t n)
+{
+    ssize_t moved;
+
+    do
+        moved = splice(t->read_fd, NULL, file, NULL, n, SPLICE_F_MOVE);
+    while (moved < 0 && errno == EINTR);
+    return moved < 0 ? -errno : moved;
+}
+
+void sks__fd_tunnel_close(struct sks__fd_tunnel *t)
+{
+    close(t->read_fd);
+    close(t->write_fd);
+}
+
+int sks__fd_gather(const int *fds, size_t n)
+{
+    int all = epoll_create1(EPOLL_CLOEXEC);
+
+    if (all < 0)
+        return -errno;
+    for (size_t i = 0; i < n; i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+
+        if (epoll_ctl(all, EPOLL_CTL_ADD, fds[i], &event) < 0) {
+            int rc = -errno;
+
+            close(all);
+            return rc;
+        }
+    }
+    return all;
+}

@@ -1,0 +1,317 @@
+#include "loop.h"
+
+#include "clock.h"
+#include "coro.h"
+#include "fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Fibers are made so many at a time; events are taken so many. */
+enum { CHUNK = 64, EVENTS = 128 };
+
+/* A coroutine of the loop; guarded by being the loop's thread's alone. */
+struct sks__fiber {
+    struct sks__source own;   /* the descriptor that it is about */
+    struct sks__source other; /* any other, during one wait */
+    struct sks__alarm alarm;
+    struct sks__loop *loop;
+    struct sks__coro *coro;
+    void (*fn)(void *);
+    void *arg;
+    int own_fd;
+    short remembered; /* edges of own that no wait has used */
+    short wanted;     /* that the wait is for; 0: not waiting for own */
+    int ends;         /* waits that an end of input may still satisfy */
+    int result;       /* of the wait */
+    int waiting;
+    struct sks__fiber *next; /* idle or resting */
+};
+
+/* An end of input is reported once, often together with the last bytes: the
+ * wait after those must not wait.  A second one is let pass as well; then it
+ * was the end of something else. */
+enum { ENDS = 2 };
+
+enum { ENDED = POLLHUP | POLLERR | POLLNVAL };
+
+/* --- fibers --- */
+
+static int make_fibers(struct sks__loop *loop)
+{
+    size_t n = loop->chunk_count;
+    struct sks__fiber **chunks =
+        realloc(loop->chunks, (n + 1) * sizeof *chunks);
+    struct sks__fiber *chunk;
+
+    if (chunks == NULL)
+        return -ENOMEM;
+    loop->chunks = chunks;
+    chunk = calloc(CHUNK, sizeof *chunk);
+    if (chunk == NULL)
+        return -ENOMEM;
+    loop->chunks[loop->chunk_count++] = chunk;
+    for (size_t i = 0; i < CHUNK; i++) {
+        chunk[i].next = loop->idle;
+        loop->idle = &chunk[i];
+    }
+    return 0;
+}
+
+static void resume(struct sks__fiber *f);
+
+static void own_ready(struct sks__source *source, short events)
+{
+    struct sks__fiber *f = SKS__LIST_ENTRY(source, struct sks__fiber, own);
+
+    f->remembered |= events;
+    if (events & ENDED)
+        f->ends = ENDS;
+    if (f->waiting && ((events & f->wanted) || (f->wanted && f->ends > 0))) {
+        f->remembered &= (short)~f->wanted;
+        f->result = 1;
+        resume(f);
+    }
+}
+
+static void other_ready(struct sks__source *source, short events)
+{
+    struct sks__fiber *f = SKS__LIST_ENTRY(source, struct sks__fiber, other);
+
+    (void)events;
+    if (f->waiting && f->other.node.fd >= 0) {
+        f->result = 1;
+        resume(f);
+    }
+}
+
+static void wait_is_over(struct sks__alarm *alarm)
+{
+    struct sks__fiber *f = SKS__LIST_ENTRY(alarm, struct sks__fiber, alarm);
+
+    if (f->waiting)
+        resume(f);
+}
+
+/* The same fiber is not used again within the turn, whose events may still be
+ * meant for the coroutine that ended. */
+static void retire(struct sks__fiber *f)
+{
+    struct sks__loop *loop = f->loop;
+
+    if (f->own.node.fd >= 0)
+        sks__poller_forget(&loop->poller, &f->own.node);
+    sks__timers_cancel(&f->alarm.timer);
+    sks__coro_free(f->coro);
+    f->coro = NULL;
+    f->next = loop->resting;
+    loop->resting = f;
+    loop->running--;
+}
+
+static void resume(struct sks__fiber *f)
+{
+    f->waiting = 0;
+    sks__coro_resume(f->coro);
+    if (sks__coro_finished(f->coro))
+        retire(f);
+}
+
+static void run(void *arg)
+{
+    struct sks__fiber *f = arg;
+
+    f->fn(f->arg);
+}
+
+int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
+                    int fd)
+{
+    struct sks__fiber *f;
+
+    if (loop->idle == NULL && make_fibers(loop) < 0)
+        return -ENOMEM;
+    f = loop->idle;
+    f->coro = sks__coro_new(loop->stacks, run, f);
+    if (f->coro == NULL)
+        return -ENOMEM;
+    loop->idle = f->next;
+    f->loop = loop;
+    f->fn = fn;
+    f->arg = arg;
+    f->own_fd = fd;
+    f->alarm.ring = wait_is_over;
+    f->own = (struct sks__source){.node.fd = -1, .ready = own_ready};
+    f->other = (struct sks__source){.node.fd = -1, .ready = other_ready};
+    f->remembered = f->wanted = 0;
+    f->ends = 0;
+    loop->running++;
+    resume(f);
+    return 0;
+}
+
+/* --- waiting --- */
+
+/* Leaves the coroutine until resume(); 0 after ms milliseconds. */
+static int park(struct sks__fiber *f, int ms)
+{
+    f->result = 0;
+    f->waiting = 1;
+    if (ms >= 0)
+        sks__loop_set_alarm(f->loop, &f->alarm, ms);
+    sks__coro_yield();
+    if (ms >= 0)
+        sks__timers_cancel(&f->alarm.timer);
+    return f->result;
+}
+
+/* True if a remembered edge satisfies the wait, which uses it up. */
+static int is_remembered(struct sks__fiber *f, short events)
+{
+    if (f->remembered & events) {
+        f->remembered &= (short)~events;
+        return 1;
+    }
+    return f->ends > 0 && f->ends-- > 0;
+}
+
+static int begin_own(struct sks__fiber *f, short events)
+{
+    int rc = sks__poller_add(&f->loop->poller, &f->own.node, f->own_fd, events);
+
+    if (rc < 0)
+        f->own.node.fd = -1;
+    return rc;
+}
+
+static int wait_for_own(struct sks__fiber *f, short events, int ms)
+{
+    int rc = f->own.node.fd < 0 ? begin_own(f, events) : 0;
+
+    if (rc < 0)
+        return rc;
+    if (is_remembered(f, events))
+        return 1;
+    if (ms == 0)
+        return sks__fd_wait(f->own_fd, events, 0);
+    sks__poller_rearm(&f->loop->poller, &f->own.node, events);
+    f->wanted = events;
+    rc = park(f, ms);
+    f->wanted = 0;
+    return rc;
+}
+
+/* A descriptor in passing.  What woke it may be late news of another. */
+static int wait_for_other(struct sks__fiber *f, int fd, short events, int ms)
+{
+    int64_t until = sks__clock_after(ms);
+    int rc = sks__fd_wait(fd, events, 0);
+
+    if (rc != 0 || ms == 0)
+        return rc;
+    rc = sks__poller_add(&f->loop->poller, &f->other.node, fd, events);
+    while (rc == 0) {
+        int left = sks__clock_left_ms(until);
+
+        sks__poller_rearm(&f->loop->poller, &f->other.node, events);
+        if (left == 0 || park(f, left) == 0)
+            break;
+        rc = sks__fd_wait(fd, events, 0);
+    }
+    if (f->other.node.fd >= 0 && rc != -EEXIST)
+        sks__poller_remove(&f->loop->poller, &f->other.node);
+    f->other.node.fd = -1;
+    return rc;
+}
+
+int sks__loop_wait(int fd, short events, int ms)
+{
+    struct sks__fiber *f = sks__coro_arg(sks__coro_current());
+
+    if (fd < 0)
+        return park(f, ms);
+    return fd == f->own_fd ? wait_for_own(f, events, ms)
+                           : wait_for_other(f, fd, events, ms);
+}
+
+int sks__loop_is_inside(void)
+{
+    return sks__coro_current() != NULL;
+}
+
+/* --- the loop --- */
+
+int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep)
+{
+    int rc;
+
+    *loop = (struct sks__loop){.idle = NULL};
+    rc = sks__poller_open(&loop->poller);
+    if (rc < 0)
+        return rc;
+    loop->stacks = sks__stack_cache_new(stack_size, keep);
+    if (loop->stacks == NULL) {
+        sks__poller_close(&loop->poller);
+        return -ENOMEM;
+    }
+    sks__timers_init(&loop->timers, sks__clock_ms());
+    return 0;
+}
+
+void sks__loop_close(struct sks__loop *loop)
+{
+    for (size_t i = 0; i < loop->chunk_count; i++)
+        free(loop->chunks[i]);
+    free(loop->chunks);
+    sks__stack_cache_free(loop->stacks);
+    sks__poller_close(&loop->poller);
+}
+
+static void end_turn(struct sks__loop *loop)
+{
+    while (loop->resting != NULL) {
+        struct sks__fiber *f = loop->resting;
+
+        loop->resting = f->next;
+        f->next = loop->idle;
+        loop->idle = f;
+    }
+}
+
+void sks__loop_set_alarm(struct sks__loop *loop, struct sks__alarm *alarm,
+                         int ms)
+{
+    sks__timers_arm(&loop->timers, &alarm->timer, sks__clock_after(ms));
+}
+
+static void ring_due(struct sks__loop *loop)
+{
+    int64_t now = sks__clock_ms();
+    struct sks__timer *timer;
+
+    while ((timer = sks__timers_pop(&loop->timers, now)) != NULL) {
+        struct sks__alarm *alarm =
+            SKS__LIST_ENTRY(timer, struct sks__alarm, timer);
+
+        alarm->ring(alarm);
+    }
+}
+
+int sks__loop_turn(struct sks__loop *loop)
+{
+    struct sks__poller_event events[EVENTS];
+    int ms = sks__timers_left_ms(&loop->timers, sks__clock_ms());
+    int n = sks__poller_wait(&loop->poller, events, EVENTS, ms);
+
+    if (n < 0)
+        return n;
+    for (int i = 0; i < n; i++) {
+        struct sks__source *source =
+            SKS__LIST_ENTRY(events[i].node, struct sks__source, node);
+
+        source->ready(source, events[i].events);
+    }
+    ring_due(loop);
+    end_turn(loop);
+    return 0;
+}

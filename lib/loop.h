@@ -1,0 +1,76 @@
+/* An event loop of coroutines, for one thread: functions that are left where
+ * they must wait for a descriptor or for time, and gone on with when it comes.
+ *
+ * Readiness of the descriptor that a coroutine is about is remembered: edges
+ * are reported once, and a wait that they satisfy costs no system call.
+ *
+ * A coroutine's struct, its fiber, is never freed before the loop, only used
+ * again: an event or a deadline that comes late finds memory, and at worst a
+ * wait ends for nothing, after which a read says -EAGAIN. */
+#ifndef SKS__LOOP_H
+#define SKS__LOOP_H
+
+#include "list.h"
+#include "poller.h"
+#include "stack.h"
+#include "timers.h"
+
+struct sks__fiber;
+
+/* Something to be called for when its descriptor is ready: embedded in what
+ * the caller keeps. */
+struct sks__source {
+    struct sks__poller_node node;
+    void (*ready)(struct sks__source *source, short events);
+};
+
+/* Something to be called for at a time; zeroed but for ring it is not set.
+ * Embedded as a source is; cleared before the memory goes away. */
+struct sks__alarm {
+    struct sks__timer timer;
+    void (*ring)(struct sks__alarm *alarm);
+};
+
+/* The owner opens and closes it. */
+struct sks__loop {
+    struct sks__poller poller;
+    struct sks__timers timers;
+    struct sks__stack_cache *stacks;
+    struct sks__fiber *idle;    /* to be used again */
+    struct sks__fiber *resting; /* the same, after this turn */
+    struct sks__fiber **chunks; /* arrays of fibers, to be freed */
+    size_t chunk_count;
+    size_t running; /* coroutines that have not ended */
+};
+
+/* stack_size in bytes; of ended coroutines' stacks, keep are kept.  0 or an
+ * error, which leaves it closed. */
+int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep);
+
+/* No coroutine may be left. */
+void sks__loop_close(struct sks__loop *loop);
+
+/* Runs fn(arg) in a coroutine of its own, at once, until it first waits.
+ * fd: what it will wait for most, which stays open until it ends or is closed
+ * just before; -1: nothing.  0; -ENOMEM: it did not begin.  Not from inside a
+ * coroutine. */
+int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
+                    int fd);
+
+/* Rings after ms milliseconds. */
+void sks__loop_set_alarm(struct sks__loop *loop, struct sks__alarm *alarm,
+                         int ms);
+
+/* From inside a coroutine of any loop: waits until fd has one of the poll(2)
+ * events, or ms milliseconds passed (-1: for ever); fd -1: only for the time.
+ * 1, 0 when the time is over, or an error. */
+int sks__loop_wait(int fd, short events, int ms);
+
+/* True if a coroutine of some loop calls. */
+int sks__loop_is_inside(void);
+
+/* One turn: waits until something happens, and lets go on what it concerns.
+ * 0 or an error. */
+int sks__loop_turn(struct sks__loop *loop);
+
+#endif /* SKS__LOOP_H */

@@ -1,0 +1,62 @@
+/* One request: a connection or a packet, from get_request to its close. */
+#ifndef SKS__REQUEST_H
+#define SKS__REQUEST_H
+
+#include "address.h"
+#include "list.h"
+#include "rfile.h"
+#include "stream.h"
+#include "wfile.h"
+
+#include <sockserver.h>
+
+#include <netinet/in.h>
+#include <pthread.h>
+
+struct sks__listener;
+
+/* A packet, and where to send the reply from. */
+struct sks__packet {
+    char *bytes; /* malloc'd; rfile frees it */
+    size_t len;
+    int truncated;
+    struct sks__address destination; /* len 0: unknown */
+    unsigned interface;              /* index; 0: any */
+};
+
+/* Made by sks__request_new(); freed when it is closed, by whoever took it.
+ * node and runner are guarded by the server's lock, the rest is for the thread
+ * that runs the request. */
+struct sks_request {
+    struct sks__list node; /* in server->requests */
+    sks_server *server;
+    struct sks__listener *listener;
+    unsigned stops_at_birth; /* see sks_request_stopping() */
+    int running;
+    int exposed; /* see sks__server_expose() */
+    pthread_t runner;
+    struct sks__address peer;
+    struct sks__stream stream;
+    sks_rfile rfile;
+    sks_wfile wfile;
+    struct sks__packet packet;
+    void *slot;
+    void *self;
+    char peer_text[SKS__ADDRESS_TEXT]; /* "" until asked for */
+};
+
+/* A request of the listener's server, with neither peer nor descriptor yet;
+ * NULL when out of memory. */
+sks_request *sks__request_new(sks_server *server,
+                              struct sks__listener *listener);
+
+/* Frees a request that never got a peer. */
+void sks__request_free(sks_request *request);
+
+/* What the request's waits go through. */
+struct sks__waiter sks__request_waiter(const sks_request *request);
+
+/* Ends a request without a handler: verify_request refused it. */
+void sks__request_refuse(sks_request *request);
+
+#endif /* SKS__REQUEST_H */

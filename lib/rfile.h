@@ -1,0 +1,31 @@
+/* What a client sends, buffered: a stream's bytes, or one packet's. */
+#ifndef SKS__RFILE_H
+#define SKS__RFILE_H
+
+#include "buffer.h"
+#include "stream.h"
+
+#include <sockserver.h>
+
+/* Embedded in its request, which frees it with sks__rfile_close(). */
+struct sks_rfile {
+    struct sks__stream *stream; /* NULL: all there is is in the buffer */
+    sks_wfile *wfile;           /* flushed before a wait */
+    struct sks__buffer buffer;
+    size_t bufsize; /* what one read asks for */
+    int end;     /* what follows the buffer: 0 is not known yet, 1 end of file,
+                    < 0 the error that a cut packet ends with */
+    int pending; /* an error that the next call returns: the one before had
+                    bytes to tell of */
+};
+
+void sks__rfile_open(sks_rfile *f, struct sks__stream *stream, sks_wfile *wfile,
+                     size_t bufsize);
+
+/* Reads a packet of n bytes; takes the malloc'd bytes over.  cut: its end is
+ * lost. */
+void sks__rfile_open_packet(sks_rfile *f, char *bytes, size_t n, int cut);
+
+void sks__rfile_close(sks_rfile *f);
+
+#endif /* SKS__RFILE_H */

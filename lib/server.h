@@ -1,0 +1,164 @@
+/* The server's own struct.  server.c makes and ends it, server_options.c fills
+ * it before bind, server_bind.c gives it listeners, server_serve.c has the
+ * default loop, server_close.c the drain, signals.c the opt-in for signals. */
+#ifndef SKS__SERVER_H
+#define SKS__SERVER_H
+
+#include "fd.h"
+#include "list.h"
+#include "transport.h"
+#include "wakeup.h"
+
+#include <sockserver/strategy.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* No server needs more, and arrays of descriptors to poll fit on a stack. */
+enum { SKS__LISTENERS_MAX = 64 };
+
+/* Of limits that are given in bytes or workers: above is a mistake. */
+enum { SKS__BUFFER_MAX = 64 * 1024 * 1024, SKS__WORKERS_MAX = 1024 * 1024 };
+
+struct sks__options {
+    int reuse_address, reuse_port, backlog, nodelay;
+    int timeout_ms, request_timeout_ms, drain_timeout_ms, poll_interval_ms;
+    int block_on_close;
+    unsigned max_workers; /* 0: the strategy's default */
+    size_t max_packet_size, rbufsize, wbufsize;
+};
+
+struct sks__hooks {
+    int (*verify_request)(void *, const sks_request *);
+    void *verify_request_arg;
+    void (*handle_error)(void *, const sks_request *, int);
+    void *handle_error_arg;
+    void (*handle_timeout)(void *, sks_server *);
+    void *handle_timeout_arg;
+    void (*service_actions)(void *, sks_server *);
+    void *service_actions_arg;
+    void (*log)(void *, int, const char *);
+    void *log_arg;
+};
+
+/* What a forked child shares with its parent: so that a handler in a child can
+ * ask for a shutdown, and a request in a child hears of one. */
+struct sks__shared {
+    atomic_uint stops; /* shutdowns asked for so far */
+};
+
+/* Made by a constructor.  Freed when the last hold is released: its owner has
+ * one, and so has each request under way. */
+struct sks_server {
+    int socktype; /* 0: of adopted sockets */
+    sks_handler handler;
+    sks_strategy strategy;
+    void *strategy_config;
+    void *strategy_self; /* allocated when it starts */
+    int strategy_started;
+    struct sks__options options;
+    struct sks__hooks hooks;
+    void *data;
+
+    struct sks__endpoint *endpoints;
+    size_t endpoint_count;
+    struct sks__listener listeners[SKS__LISTENERS_MAX];
+    size_t listener_count;
+    size_t next_listener; /* the default loop takes turns */
+    int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
+
+    struct sks__shared *shared; /* a shared mapping */
+    atomic_uint stops_served;   /* shutdowns that serve_forever obeyed */
+    atomic_int stopped_here;    /* a signal asked this process alone */
+    atomic_int exposed_fd;      /* see sks__server_expose() */
+    struct sks__wakeup stop;    /* raised: look at shared->stops */
+    struct sks__wakeup turn;    /* raised: look around again */
+    atomic_int wants_turn;      /* raise turn when a request ends */
+    atomic_llong paused_until;  /* for want of resources; a moment */
+    atomic_int pause_reason;    /* the error */
+    atomic_int pause_told;      /* in the log */
+
+    int fault; /* the first setter's; sticks */
+    int bound, closed;
+    pid_t owner;  /* the process that bound it or serves */
+    int detached; /* in a forked child, for one request */
+    char error[256];
+    atomic_uint holds;
+    atomic_uint active; /* requests taken and not ended */
+
+    pthread_mutex_t lock;      /* guards what follows */
+    pthread_cond_t left;       /* serving became 0 */
+    struct sks__list requests; /* that may be interrupted */
+    int serving;               /* a thread is in the default loop or serve */
+    pthread_t server_thread;   /* which */
+    int orphaned;              /* freed by its owner while a thread serves */
+};
+
+/* Remembers what went wrong in words, and returns rc. */
+int sks__server_fail(sks_server *server, int rc, const char *format, ...)
+    SKS_PRINTF(3, 4);
+
+/* A new listener without a socket; NULL if there are too many. */
+struct sks__listener *sks__server_new_listener(sks_server *server);
+
+/* Closes a listener, and removes its path unless this is a forked child. */
+void sks__listener_close(sks_server *server, struct sks__listener *l);
+
+/* Closes the listeners from the n-th on. */
+void sks__server_drop_listeners(sks_server *server, size_t n);
+
+/* How a request's or listener's sockets should be. */
+enum sks__fd_mode sks__server_mode(const sks_server *server);
+
+/* As the public one, by the constructors. */
+void sks__server_set_handler(sks_server *server, const sks_handler *handler);
+
+/* As above. */
+void sks__server_open_wakeups(sks_server *server);
+
+/* True in a forked child of the process that binds or serves. */
+int sks__server_is_copy(const sks_server *server);
+
+/* Binds if nobody did, starts the strategy, and makes the calling thread the
+ * one that serves: 0, and sks__server_leave() must follow; or an error. */
+int sks__server_enter(sks_server *server);
+void sks__server_leave(sks_server *server);
+
+/* What a turn of the default loop is for. */
+enum sks__server_turn {
+    SKS__TURN_TAKING,      /* takes one request */
+    SKS__TURN_SUPERVISING, /* leaves that to workers */
+    SKS__TURN_DRAINING     /* waits for the end of those under way */
+};
+
+/* Waits until the moment, or until something happens.  1 if a request came, 0
+ * if none, or an error that keeps it from getting any. */
+int sks__server_turn(sks_server *server, enum sks__server_turn turn,
+                     int64_t until);
+
+/* Enters a new request in the books. */
+void sks__server_list(sks_server *server, sks_request *request);
+/* Takes it out of the list: nobody interrupts it any more. */
+void sks__server_unlist(sks_server *server, sks_request *request);
+/* One request less: another may be taken. */
+void sks__server_ended(sks_server *server);
+
+/* Tells all requests under way to end: see sks__transport.interrupt. */
+void sks__server_interrupt(sks_server *server, int both);
+
+/* The connection of a request that the serving thread itself runs: that thread
+ * cannot look at the list while it waits in a read, so sks_server_shutdown(),
+ * maybe in a signal handler, ends the reading side without the lock.  Concealed
+ * before the descriptor is closed; waits for whoever is just at it. */
+void sks__server_expose(sks_server *server, int fd);
+void sks__server_conceal(sks_server *server);
+
+/* Forgets that signals ask for the server's shutdown. */
+void sks__signals_forget(sks_server *server);
+
+/* handle_error, or a debug line if only the peer went away. */
+void sks__server_handle_error(sks_server *server, const sks_request *request,
+                              int error);
+
+#endif /* SKS__SERVER_H */

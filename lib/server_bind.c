@@ -1,0 +1,127 @@
+/* From endpoints to listeners. */
+#include "server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct sks__listener *sks__server_new_listener(sks_server *server)
+{
+    struct sks__listener *l = &server->listeners[server->listener_count];
+
+    if (server->listener_count == SKS__LISTENERS_MAX)
+        return NULL;
+    memset(l, 0, sizeof *l);
+    l->fd = -1;
+    l->limit_ms = -1;
+    server->listener_count++;
+    return l;
+}
+
+/* Adopted sockets may be wanted again: they are closed with the server. */
+void sks__listener_close(sks_server *server, struct sks__listener *l)
+{
+    sks__unix_path_free(l->path, !sks__server_is_copy(server));
+    l->path = NULL;
+    if (!l->adopted)
+        sks__fd_close(l->fd);
+    l->fd = -1;
+}
+
+void sks__server_drop_listeners(sks_server *server, size_t n)
+{
+    while (server->listener_count > n)
+        sks__listener_close(server,
+                            &server->listeners[--server->listener_count]);
+    sks__fd_close(server->gathered_fd);
+    server->gathered_fd = -1;
+}
+
+enum sks__fd_mode sks__server_mode(const sks_server *server)
+{
+    return server->strategy.wait != NULL || !sks__fd_has_time_limits
+               ? SKS__FD_NONBLOCKING
+               : SKS__FD_BLOCKING;
+}
+
+static int bind_endpoint(sks_server *server, const struct sks__endpoint *e)
+{
+    switch (e->kind) {
+    case SKS__ENDPOINT_INET:
+        return sks__inet_bind(server, e);
+    case SKS__ENDPOINT_PATH:
+        return sks__unix_bind(server, e);
+    default:
+        return sks__fd_bind(server, e);
+    }
+}
+
+static int check_strategy(sks_server *server)
+{
+    if (!(server->strategy.flags & SKS_STREAM_ONLY))
+        return 0;
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].transport->socktype != SOCK_STREAM)
+            return sks__server_fail(server, -ENOTSUP,
+                                    "the %s strategy serves streams only",
+                                    server->strategy.name);
+    return 0;
+}
+
+int sks_server_bind(sks_server *server)
+{
+    int rc = 0;
+
+    if (server == NULL)
+        return -ENOMEM;
+    if (server->fault != 0)
+        return server->fault;
+    if (server->closed)
+        return sks__server_fail(server, SKS_ECLOSED, "the server is closed");
+    if (server->bound)
+        return 0;
+    server->owner = getpid();
+    for (size_t i = 0; rc == 0 && i < server->endpoint_count; i++)
+        rc = bind_endpoint(server, &server->endpoints[i]);
+    if (rc == 0)
+        rc = check_strategy(server);
+    if (rc < 0)
+        sks__server_drop_listeners(server, 0);
+    else
+        server->bound = 1;
+    return rc;
+}
+
+int sks_server_listener_fileno(const sks_server *server, size_t i)
+{
+    return i < server->listener_count ? server->listeners[i].fd : -1;
+}
+
+/* A descriptor that is readable while a listener, or the wake-up, is. */
+static int gather(const sks_server *server)
+{
+    int fds[SKS__LISTENERS_MAX + 1];
+    size_t n = 0;
+
+    fds[n++] = server->stop.read_fd;
+    for (size_t i = 0; i < server->listener_count; i++)
+        fds[n++] = server->listeners[i].fd;
+    return sks__fd_gather(fds, n);
+}
+
+int sks_server_fileno(sks_server *server)
+{
+    int fd;
+
+    if (server == NULL || !server->bound || server->closed)
+        return SKS_ESTATE;
+    pthread_mutex_lock(&server->lock);
+    if (server->gathered_fd < 0)
+        server->gathered_fd = gather(server);
+    fd = server->gathered_fd;
+    pthread_mutex_unlock(&server->lock);
+    return fd == -ENOTSUP && server->listener_count == 1
+               ? server->listeners[0].fd
+               : fd;
+}

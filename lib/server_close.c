@@ -1,0 +1,232 @@
+/* Closing: the drain, and what is left then. */
+#include "clock.h"
+#include "request.h"
+#include "server.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long requests may take to end whose connections were shut down. */
+enum { FORCED_MS = 2000 };
+
+int sks__server_is_copy(const sks_server *server)
+{
+    return server->detached ||
+           (server->owner != 0 && server->owner != getpid());
+}
+
+/* True if this thread runs a request of the server, or a hook of its loop. */
+static int is_inside(sks_server *server)
+{
+    pthread_t self = pthread_self();
+    int inside;
+
+    pthread_mutex_lock(&server->lock);
+    inside = server->serving && pthread_equal(server->server_thread, self);
+    for (struct sks__list *n = server->requests.next;
+         !inside && n != &server->requests; n = n->next) {
+        sks_request *r = SKS__LIST_ENTRY(n, sks_request, node);
+
+        inside = r->running && pthread_equal(r->runner, self);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return inside;
+}
+
+static struct timespec timespec_of(int64_t moment)
+{
+    return (struct timespec){.tv_sec = (time_t)(moment / 1000),
+                             .tv_nsec = (long)(moment % 1000 * 1000000)};
+}
+
+/* Until no thread serves: 1, or 0 when the moment has come. */
+static int await_left(sks_server *server, int64_t until)
+{
+    struct timespec ts = timespec_of(until == SKS__NEVER ? 0 : until);
+    int rc = 0;
+
+    pthread_mutex_lock(&server->lock);
+    while (server->serving && rc != ETIMEDOUT)
+        rc = until == SKS__NEVER
+                 ? pthread_cond_wait(&server->left, &server->lock)
+                 : pthread_cond_timedwait(&server->left, &server->lock, &ts);
+    rc = !server->serving;
+    pthread_mutex_unlock(&server->lock);
+    return rc;
+}
+
+/* Until no request is under way: 1, or 0 when the moment has come. */
+static int await_ends(sks_server *server, int64_t until)
+{
+    if (!await_left(server, until))
+        return 0;
+    while (atomic_load(&server->active) > 0 && sks__clock_left_ms(until) != 0)
+        if (sks__server_turn(server, SKS__TURN_DRAINING, until) < 0)
+            return 0;
+    return atomic_load(&server->active) == 0;
+}
+
+/* Requests under way end by themselves, or else by force. */
+static int drain(sks_server *server, int64_t until)
+{
+    if (await_ends(server, until))
+        return 1;
+    sks__server_interrupt(server, 1);
+    if (server->strategy_started && server->strategy.kill != NULL)
+        server->strategy.kill(server->strategy_self, server);
+    return await_ends(server, sks__clock_after(FORCED_MS));
+}
+
+/* At once, so that no client waits in vain.  Those of packets stay: requests
+ * under way need them for the reply. */
+static void close_stream_listeners(sks_server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].transport->reply == NULL)
+            sks__listener_close(server, &server->listeners[i]);
+}
+
+static void stop_strategy(sks_server *server, int block)
+{
+    if (server->strategy_started && server->strategy.stop != NULL)
+        server->strategy.stop(server->strategy_self, server, block);
+    server->strategy_started = 0;
+}
+
+static void finish_closing(sks_server *server, int ended)
+{
+    stop_strategy(server, ended && server->options.block_on_close);
+    close_stream_listeners(server);
+    if (atomic_load(&server->active) == 0)
+        sks__server_drop_listeners(server, 0);
+    server->closed = 1;
+}
+
+/* In a forked child nothing is ended but the child's own copies. */
+static void forget_copies(sks_server *server)
+{
+    sks__server_drop_listeners(server, 0);
+    server->strategy_started = 0;
+    server->closed = 1;
+}
+
+static int close_owned(sks_server *server)
+{
+    int64_t until = sks__clock_after(server->options.drain_timeout_ms);
+    int ended = 1;
+
+    if (is_inside(server))
+        return sks__server_fail(server, SKS_ESTATE,
+                                "a request cannot close its own server");
+    sks_server_shutdown(server);
+    sks__server_interrupt(server, 0);
+    if (await_left(server, until))
+        close_stream_listeners(server);
+    if (server->options.block_on_close)
+        ended = drain(server, until);
+    if (!await_left(server, 0))
+        return sks__server_fail(server, SKS_ETIMEDOUT,
+                                "a request does not end, and its thread with "
+                                "it");
+    finish_closing(server, ended);
+    if (!ended)
+        return sks__server_fail(server, SKS_ETIMEDOUT,
+                                "%u requests did not end in the drain time",
+                                atomic_load(&server->active));
+    return server->fault;
+}
+
+int sks_server_close(sks_server *server)
+{
+    if (server == NULL)
+        return -ENOMEM;
+    if (server->closed && server->fault != 0)
+        return server->fault;
+    if (server->closed)
+        return sks__server_fail(server, SKS_ECLOSED, "the server is closed");
+    if (sks__server_is_copy(server)) {
+        forget_copies(server);
+        return 0;
+    }
+    return close_owned(server);
+}
+
+/* The owner frees the server inside of one of its requests, or while one does
+ * not end.  A thread that serves will close it; else the last request does the
+ * rest. */
+static void abandon(sks_server *server)
+{
+    int serving;
+
+    pthread_mutex_lock(&server->lock);
+    serving = server->serving;
+    server->orphaned = serving;
+    pthread_mutex_unlock(&server->lock);
+    sks_server_shutdown(server);
+    if (!serving)
+        finish_closing(server, 0);
+}
+
+void sks_server_free(sks_server *server)
+{
+    if (server == NULL)
+        return;
+    sks__signals_forget(server);
+    sks_server_close(server);
+    if (!server->closed)
+        abandon(server);
+    sks_server_release(server);
+}
+
+/* --- in a forked child --- */
+
+/* Another thread of the parent may have held the lock when it forked. */
+static void renew_locks(sks_server *server)
+{
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->left, NULL);
+    server->serving = 0;
+}
+
+/* The other requests' structs stay as they are: each page that is written to
+ * would be copied for this child. */
+static void drop_requests(sks_server *server, sks_request *keep)
+{
+    for (struct sks__list *n = server->requests.next; n != &server->requests;
+         n = n->next) {
+        sks_request *r = SKS__LIST_ENTRY(n, sks_request, node);
+
+        if (r != keep)
+            r->listener->transport->close_request(r);
+    }
+    sks__list_init(&server->requests);
+    atomic_store(&server->holds, 1);
+    atomic_store(&server->active, 0);
+    if (keep != NULL)
+        sks__server_list(server, keep);
+}
+
+static void drop_listeners_but(sks_server *server, const sks_request *keep)
+{
+    int needed = keep != NULL && keep->listener->transport->reply != NULL;
+
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct sks__listener *l = &server->listeners[i];
+
+        if (!needed || l != keep->listener)
+            sks__listener_close(server, l);
+    }
+}
+
+void sks_server_detach(sks_server *server, sks_request *keep)
+{
+    server->detached = 1;
+    atomic_store(&server->exposed_fd, -1);
+    renew_locks(server);
+    drop_requests(server, keep);
+    drop_listeners_but(server, keep);
+    sks__wakeup_close(&server->turn);
+    sks__fd_close(server->gathered_fd);
+    server->gathered_fd = -1;
+}

@@ -1,0 +1,504 @@
+/* Getting requests, and the default loop.
+ *
+ * The loop waits for the listeners, for the strategy's own descriptors, and
+ * for two wake-ups: `stop`, raised by sks_server_shutdown(), and `turn`, raised
+ * when a request ends while the loop waits for just that.  It waits for that at
+ * the limit of requests, where the listeners are left alone, and when the
+ * system lacks descriptors or memory: accept(2) would fail at once, again and
+ * again, so the listeners rest until a request ends or a moment has passed. */
+#include "clock.h"
+#include "error.h"
+#include "request.h"
+#include "server.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How long the listeners rest: descriptors also free elsewhere. */
+enum { PAUSE_MS = 100 };
+
+/* How many descriptors of a strategy are waited for.  Of further ones the loop
+ * hears at the next turn, PAUSE_MS later at most. */
+enum { WATCHED_MAX = 64 };
+
+int sks_server_stopping(const sks_server *server)
+{
+    return atomic_load(&server->shared->stops) !=
+               atomic_load(&server->stops_served) ||
+           atomic_load(&server->stopped_here);
+}
+
+/* --- asking for shutdown --- */
+
+/* Instead of a descriptor: none, or somebody is just shutting it down. */
+enum { EXPOSED_NONE = -1, EXPOSED_BUSY = -2 };
+
+static void interrupt_exposed(sks_server *server)
+{
+    int fd = atomic_load(&server->exposed_fd);
+
+    if (fd < 0 ||
+        !atomic_compare_exchange_strong(&server->exposed_fd, &fd, EXPOSED_BUSY))
+        return;
+    shutdown(fd, SHUT_RD);
+    atomic_store(&server->exposed_fd, fd);
+}
+
+void sks__server_expose(sks_server *server, int fd)
+{
+    atomic_store(&server->exposed_fd, fd);
+    if (sks_server_stopping(server))
+        interrupt_exposed(server);
+}
+
+void sks__server_conceal(sks_server *server)
+{
+    int fd = atomic_load(&server->exposed_fd);
+
+    while (
+        fd == EXPOSED_BUSY ||
+        !atomic_compare_exchange_weak(&server->exposed_fd, &fd, EXPOSED_NONE)) {
+        sched_yield();
+        fd = atomic_load(&server->exposed_fd);
+    }
+}
+
+void sks_server_shutdown(sks_server *server)
+{
+    int kept = errno;
+
+    if (server == NULL)
+        return;
+    atomic_fetch_add(&server->shared->stops, 1);
+    interrupt_exposed(server);
+    sks__wakeup_raise(&server->stop);
+    errno = kept;
+}
+
+/* --- the books --- */
+
+void sks__server_list(sks_server *server, sks_request *r)
+{
+    sks_server_hold(server);
+    atomic_fetch_add(&server->active, 1);
+    r->stops_at_birth = atomic_load(&server->stops_served);
+    pthread_mutex_lock(&server->lock);
+    sks__list_append(&server->requests, &r->node);
+    if (sks_server_stopping(server))
+        r->listener->transport->interrupt(r, 0);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void sks__server_unlist(sks_server *server, sks_request *r)
+{
+    pthread_mutex_lock(&server->lock);
+    sks__list_remove(&r->node);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void sks__server_ended(sks_server *server)
+{
+    atomic_fetch_sub(&server->active, 1);
+    if (atomic_load(&server->wants_turn))
+        sks__wakeup_raise(&server->turn);
+}
+
+void sks__server_interrupt(sks_server *server, int both)
+{
+    pthread_mutex_lock(&server->lock);
+    for (struct sks__list *n = server->requests.next; n != &server->requests;
+         n = n->next) {
+        sks_request *r = SKS__LIST_ENTRY(n, sks_request, node);
+
+        r->listener->transport->interrupt(r, both);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+static int is_full(const sks_server *server)
+{
+    unsigned most = sks_server_max_workers(server);
+
+    if (server->strategy.flags & SKS_MULTIPLEXES)
+        return 0;
+    return most != 0 && atomic_load(&server->active) >= most;
+}
+
+/* --- pausing --- */
+
+static int is_paused(const sks_server *server)
+{
+    long long until = atomic_load(&server->paused_until);
+
+    return until != 0 && sks__clock_ms() < until;
+}
+
+/* One line for each shortage, however long it lasts. */
+static void pause_listeners(sks_server *server, int why)
+{
+    atomic_store(&server->pause_reason, why);
+    atomic_store(&server->paused_until, sks__clock_ms() + PAUSE_MS);
+    if (!atomic_exchange(&server->pause_told, 1))
+        sks_server_log(server, SKS_ERROR, "new requests must wait: %s",
+                       sks_strerror(why));
+}
+
+static void resume_listeners(sks_server *server)
+{
+    atomic_store(&server->paused_until, 0);
+}
+
+/* --- getting requests --- */
+
+enum taken { TAKEN_NONE, TAKEN_REQUEST, TAKEN_REFUSED };
+
+static int is_verified(sks_server *server, const sks_request *r)
+{
+    const struct sks__hooks *hooks = &server->hooks;
+
+    return hooks->verify_request == NULL ||
+           hooks->verify_request(hooks->verify_request_arg, r);
+}
+
+/* From one listener: an enum taken, or an error that will not pass. */
+static int take_from(sks_server *server, struct sks__listener *l,
+                     sks_request **out)
+{
+    sks_request *r = sks__request_new(server, l);
+    int rc = r != NULL ? l->transport->get_request(l, r) : -ENOMEM;
+
+    if (rc < 0) {
+        sks__request_free(r);
+        if (rc == -EAGAIN)
+            return TAKEN_NONE;
+        if (!sks__error_is_shortage(rc))
+            return sks__server_fail(server, rc, "cannot get requests on %s: %s",
+                                    l->text, sks_strerror(rc));
+        pause_listeners(server, rc);
+        return TAKEN_NONE;
+    }
+    atomic_store(&server->pause_told, 0);
+    sks__server_list(server, r);
+    if (!is_verified(server, r)) {
+        sks__request_refuse(r);
+        return TAKEN_REFUSED;
+    }
+    *out = r;
+    return TAKEN_REQUEST;
+}
+
+/* From any listener, one after the other. */
+static int take(sks_server *server, sks_request **out)
+{
+    int rc = TAKEN_NONE;
+
+    for (size_t i = 0; rc == TAKEN_NONE && i < server->listener_count; i++)
+        rc = take_from(server, &server->listeners[i], out);
+    return rc;
+}
+
+/* In the calling thread itself. */
+static int poll_listeners(sks_server *server, int64_t until)
+{
+    struct pollfd fds[1 + SKS__LISTENERS_MAX];
+    size_t n = 0;
+
+    fds[n++] = (struct pollfd){.fd = server->stop.read_fd, .events = POLLIN};
+    for (size_t i = 0; i < server->listener_count && !is_paused(server); i++)
+        fds[n++] =
+            (struct pollfd){.fd = server->listeners[i].fd, .events = POLLIN};
+    return sks__fd_poll(fds, n, until);
+}
+
+/* Through the strategy, which waits for one descriptor. */
+static int await_listeners(sks_server *server, int64_t until)
+{
+    struct sks__waiter waiter = {server->strategy.wait, server->strategy_self};
+    int fd =
+        is_paused(server) ? server->stop.read_fd : sks_server_fileno(server);
+
+    if (fd < 0)
+        return fd;
+    return sks__waiter_wait(&waiter, fd, POLLIN, sks__clock_left_ms(until));
+}
+
+/* Until a listener or a wake-up is ready, or the moment has come. */
+static int wait_for_listeners(sks_server *server, int64_t until)
+{
+    int64_t resumes = atomic_load(&server->paused_until);
+
+    if (is_paused(server) && resumes < until)
+        until = resumes;
+    return server->strategy.wait == NULL ? poll_listeners(server, until)
+                                         : await_listeners(server, until);
+}
+
+int sks_server_get_request(sks_server *server, sks_request **out, int ms)
+{
+    int64_t until = sks__clock_after(ms);
+
+    for (;;) {
+        int rc;
+
+        if (sks_server_stopping(server))
+            return SKS_ECLOSED;
+        rc = is_paused(server) ? TAKEN_NONE : take(server, out);
+        if (rc < 0)
+            return rc;
+        if (rc != TAKEN_NONE)
+            return rc == TAKEN_REQUEST ? 0 : -EAGAIN;
+        if (ms == 0)
+            return is_paused(server) ? atomic_load(&server->pause_reason)
+                                     : SKS_ETIMEDOUT;
+        if (sks__clock_left_ms(until) == 0)
+            return SKS_ETIMEDOUT;
+        rc = wait_for_listeners(server, until);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+/* --- the default loop --- */
+
+/* What a turn waits for: first the wake-ups, then the listeners, then the
+ * strategy's descriptors. */
+struct watch {
+    struct pollfd fds[2 + SKS__LISTENERS_MAX + WATCHED_MAX];
+    size_t n;
+    size_t listeners; /* where they begin */
+    size_t listener_count;
+    int64_t until;
+};
+
+static void add(struct watch *w, int fd)
+{
+    w->fds[w->n++] = (struct pollfd){.fd = fd, .events = POLLIN};
+}
+
+static void add_strategys(struct watch *w, sks_server *server)
+{
+    int64_t soon;
+    int fd;
+
+    if (server->strategy.fileno == NULL)
+        return;
+    for (size_t i = 0; i < WATCHED_MAX; i++) {
+        fd = server->strategy.fileno(server->strategy_self, i);
+        if (fd < 0)
+            return;
+        add(w, fd);
+    }
+    soon = sks__clock_after(PAUSE_MS);
+    if (soon < w->until)
+        w->until = soon;
+}
+
+/* Whether a request may be taken in this turn.  That it waits for the end of
+ * another is said before it looks: an end that comes in between is heard. */
+static int may_take(sks_server *server, struct watch *w)
+{
+    long long resumes = atomic_load(&server->paused_until);
+
+    atomic_store(&server->wants_turn, is_full(server) || is_paused(server));
+    if (is_paused(server) && resumes < w->until)
+        w->until = resumes;
+    return !is_full(server) && !is_paused(server);
+}
+
+static void look_around(sks_server *server, struct watch *w,
+                        enum sks__server_turn turn)
+{
+    add(w, server->turn.read_fd);
+    if (turn != SKS__TURN_DRAINING)
+        add(w, server->stop.read_fd);
+    w->listeners = w->n;
+    if (turn == SKS__TURN_TAKING)
+        w->listener_count = may_take(server, w) ? server->listener_count : 0;
+    else
+        atomic_store(&server->wants_turn, turn == SKS__TURN_DRAINING);
+    for (size_t i = 0; i < w->listener_count; i++)
+        add(w, server->listeners[i].fd);
+    add_strategys(w, server);
+}
+
+/* The next ready listener, taking turns; NULL if none is. */
+static struct sks__listener *ready_listener(sks_server *server,
+                                            const struct watch *w)
+{
+    for (size_t i = 0; i < w->listener_count; i++) {
+        size_t at = (server->next_listener + i) % w->listener_count;
+
+        if (w->fds[w->listeners + at].revents != 0) {
+            server->next_listener = at + 1;
+            return &server->listeners[at];
+        }
+    }
+    return NULL;
+}
+
+/* Takes a request and has it processed: 1 if one came, 0, or an error. */
+static int process_from(sks_server *server, struct sks__listener *l)
+{
+    sks_request *r;
+    int rc = take_from(server, l, &r);
+
+    if (rc != TAKEN_REQUEST)
+        return rc == TAKEN_REFUSED ? 1 : rc;
+    rc = server->strategy.process_request(server->strategy_self, r);
+    if (rc < 0)
+        sks_request_fail(r, rc);
+    return 1;
+}
+
+int sks__server_turn(sks_server *server, enum sks__server_turn turn,
+                     int64_t until)
+{
+    struct watch w = {.until = until};
+    struct sks__listener *l;
+    int rc;
+
+    look_around(server, &w, turn);
+    rc = sks__fd_poll(w.fds, w.n, w.until);
+    if (rc < 0)
+        return sks__server_fail(server, rc, "cannot wait for requests: %s",
+                                sks_strerror(rc));
+    if (w.fds[0].revents != 0) {
+        sks__wakeup_clear(&server->turn);
+        resume_listeners(server);
+    }
+    l = ready_listener(server, &w);
+    rc =
+        l != NULL && !sks_server_stopping(server) ? process_from(server, l) : 0;
+    if (server->strategy.service_actions != NULL)
+        server->strategy.service_actions(server->strategy_self, server);
+    return rc;
+}
+
+/* Turns until stopping. */
+static int loop(sks_server *server, enum sks__server_turn turn)
+{
+    const struct sks__hooks *hooks = &server->hooks;
+
+    while (!sks_server_stopping(server)) {
+        int rc = sks__server_turn(server, turn,
+                                  sks__clock_after(
+                                      server->options.poll_interval_ms));
+
+        if (rc < 0)
+            return rc;
+        if (hooks->service_actions != NULL)
+            hooks->service_actions(hooks->service_actions_arg, server);
+    }
+    return 0;
+}
+
+int sks_server_supervise(sks_server *server)
+{
+    return loop(server, SKS__TURN_SUPERVISING);
+}
+
+/* --- entering and leaving --- */
+
+static int start_strategy(sks_server *server)
+{
+    const sks_strategy *s = &server->strategy;
+    int rc;
+
+    if (server->strategy_started)
+        return 0;
+    if (server->strategy_self == NULL && s->self_size > 0) {
+        server->strategy_self = calloc(1, s->self_size);
+        if (server->strategy_self == NULL)
+            return sks__server_fail(server, -ENOMEM, "out of memory");
+    }
+    rc = s->start != NULL
+             ? s->start(server->strategy_self, server, server->strategy_config)
+             : 0;
+    if (rc < 0)
+        return sks__server_fail(server, rc, "cannot start the %s strategy: %s",
+                                s->name, sks_strerror(rc));
+    server->strategy_started = 1;
+    return 0;
+}
+
+int sks__server_enter(sks_server *server)
+{
+    int rc = sks_server_bind(server);
+
+    if (rc == 0)
+        rc = start_strategy(server);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&server->lock);
+    rc = server->serving ? SKS_ESTATE : 0;
+    if (rc == 0) {
+        server->serving = 1;
+        server->server_thread = pthread_self();
+        server->owner = getpid();
+    }
+    pthread_mutex_unlock(&server->lock);
+    if (rc < 0)
+        return sks__server_fail(server, rc, "another thread serves already");
+    sks_server_hold(server);
+    return 0;
+}
+
+void sks__server_leave(sks_server *server)
+{
+    int orphaned;
+
+    pthread_mutex_lock(&server->lock);
+    server->serving = 0;
+    orphaned = server->orphaned;
+    pthread_cond_broadcast(&server->left);
+    pthread_mutex_unlock(&server->lock);
+    if (orphaned)
+        sks_server_close(server);
+    sks_server_release(server);
+}
+
+/* The shutdowns asked for so far are obeyed; the next serve_forever serves. */
+static void obey(sks_server *server)
+{
+    sks__wakeup_clear(&server->stop);
+    atomic_store(&server->stops_served, atomic_load(&server->shared->stops));
+}
+
+int sks_server_serve_forever(sks_server *server)
+{
+    int rc = sks__server_enter(server);
+
+    if (rc < 0)
+        return rc;
+    rc = server->strategy.serve != NULL
+             ? server->strategy.serve(server->strategy_self, server)
+             : loop(server, SKS__TURN_TAKING);
+    if (rc == 0) {
+        sks__server_interrupt(server, 0);
+        obey(server);
+    }
+    sks__server_leave(server);
+    return rc;
+}
+
+int sks_server_handle_request(sks_server *server)
+{
+    int64_t until;
+    int rc = sks__server_enter(server);
+
+    if (rc < 0)
+        return rc;
+    until = sks__clock_after(server->options.timeout_ms);
+    do {
+        rc = sks_server_stopping(server)
+                 ? SKS_ECLOSED
+                 : sks__server_turn(server, SKS__TURN_TAKING, until);
+    } while (rc == 0 && sks__clock_left_ms(until) != 0);
+    if (rc == 0 && server->hooks.handle_timeout != NULL)
+        server->hooks.handle_timeout(server->hooks.handle_timeout_arg, server);
+    sks__server_leave(server);
+    return rc;
+}

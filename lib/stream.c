@@ -1,0 +1,310 @@
+#include "stream.h"
+
+#include "clock.h"
+#include "error.h"
+#include "fd.h"
+
+#include <sockserver.h>
+
+#include <errno.h>
+#include <sys/socket.h>
+
+/* The most that one sendfile(2) is asked for: its own limit, page-aligned. */
+enum { CHUNK_MAX = 0x7ffff000 };
+
+int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms)
+{
+    return w->wait != NULL ? w->wait(w->self, fd, events, ms)
+                           : sks__fd_wait(fd, events, ms);
+}
+
+void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
+                      int fd, struct sks__waiter waiter, int blocking,
+                      int limit_ms)
+{
+    *s = (struct sks__stream){
+        .layer = layer,
+        .fd = fd,
+        .waiter = waiter,
+        .blocking = blocking,
+        .limits = {limit_ms, limit_ms},
+        .dry = !blocking,
+        .timeout_ms = -1,
+        .deadline = SKS__NEVER,
+    };
+}
+
+/* How long one wait may take.  The clock is not read until a first try has
+ * failed, and then the wait begins. */
+struct patience {
+    int ms;
+    int64_t until; /* once `begun` */
+    int begun;
+};
+
+static struct patience patience_of(const struct sks__stream *s)
+{
+    struct patience p = {.ms = s->timeout_ms};
+
+    if (s->deadline != SKS__NEVER) {
+        int left = sks__clock_left_ms(s->deadline);
+
+        if (p.ms < 0 || left < p.ms)
+            p.ms = left;
+    }
+    return p;
+}
+
+/* How long the next wait may be: the first time, all of it; then the rest, or
+ * SKS_ETIMEDOUT. */
+static int next_wait(struct patience *p)
+{
+    int left;
+
+    if (!p->begun) {
+        p->begun = 1;
+        p->until = sks__clock_after(p->ms);
+        return p->ms;
+    }
+    left = sks__clock_left_ms(p->until);
+    return left == 0 ? SKS_ETIMEDOUT : left;
+}
+
+/* A blocking socket waits in its own calls: gives it the time limit, unless it
+ * has it already. */
+static int arm(struct sks__stream *s, int writing, int ms)
+{
+    int rc;
+
+    if (!s->blocking || s->limits[writing] == ms)
+        return 0;
+    rc = sks__fd_set_time_limit(s->fd, writing ? SO_SNDTIMEO : SO_RCVTIMEO, ms);
+    if (rc == 0)
+        s->limits[writing] = ms;
+    return rc;
+}
+
+/* Waits for what the layer wants: 0 or why not. */
+static int await(struct sks__stream *s, int ms)
+{
+    int rc = sks__waiter_wait(&s->waiter, s->fd, s->wants, ms);
+
+    if (rc <= 0)
+        return rc == 0 ? SKS_ETIMEDOUT : rc;
+    if (s->wants & POLLIN)
+        s->dry = 0;
+    return 0;
+}
+
+/* After a layer's -EAGAIN or -EINTR: 0 to try again, or why not. */
+static int try_again(struct sks__stream *s, int why, int writing,
+                     struct patience *p)
+{
+    int ms;
+
+    /* A blocking socket has waited itself. */
+    if (why == -EAGAIN && (s->blocking || p->ms == 0))
+        return SKS_ETIMEDOUT;
+    ms = next_wait(p);
+    if (ms == SKS_ETIMEDOUT)
+        return ms;
+    return why == -EINTR ? arm(s, writing, ms) : await(s, ms);
+}
+
+static int told_as_closed(int rc)
+{
+    return sks__error_is_peer_gone(rc) ? SKS_ECLOSED : rc;
+}
+
+void sks__stream_set_deadline(struct sks__stream *s, int64_t deadline)
+{
+    s->deadline = deadline;
+    if (deadline != SKS__NEVER && s->blocking &&
+        sks__fd_set_mode(s->fd, SKS__FD_NONBLOCKING) == 0)
+        s->blocking = 0;
+}
+
+/* One try of the layer at what `what` describes. */
+typedef ssize_t attempt(struct sks__stream *s, void *what);
+
+/* Tries until something moved, it failed for good, or the wait is over. */
+static ssize_t patiently(struct sks__stream *s, int writing, attempt *try,
+                         void *what)
+{
+    struct patience p = patience_of(s);
+    int rc = arm(s, writing, p.ms);
+
+    if (p.ms == 0)
+        s->dry = 0; /* there is no waiting first */
+    while (rc == 0) {
+        ssize_t n = try(s, what);
+
+        if (n >= 0)
+            return n;
+        rc = (int)n;
+        if (rc == -EAGAIN || rc == -EINTR)
+            rc = try_again(s, rc, writing, &p);
+    }
+    return told_as_closed(rc);
+}
+
+struct piece {
+    void *buf;
+    size_t n;
+};
+
+static ssize_t try_read(struct sks__stream *s, void *what)
+{
+    struct piece *p = what;
+
+    return s->layer->read(s, p->buf, p->n);
+}
+
+ssize_t sks__stream_read(struct sks__stream *s, void *buf, size_t n)
+{
+    struct piece p = {buf, n};
+    ssize_t got = patiently(s, 0, try_read, &p);
+
+    if (got == 0 && n > 0)
+        s->at_eof = 1;
+    return got;
+}
+
+int sks__stream_await(struct sks__stream *s)
+{
+    int rc;
+
+    if (!s->dry)
+        return 0;
+    s->wants = POLLIN;
+    rc = await(s, patience_of(s).ms);
+    return told_as_closed(rc);
+}
+
+struct gathered {
+    struct iovec *iov;
+    int count;
+    int more;
+};
+
+static ssize_t try_write(struct sks__stream *s, void *what)
+{
+    struct gathered *g = what;
+
+    return s->layer->write(s, g->iov, g->count, g->more);
+}
+
+/* Forgets the first n bytes of what is to be written. */
+static void advance(struct gathered *g, size_t n)
+{
+    while (g->count > 0 && n >= g->iov->iov_len) {
+        n -= g->iov->iov_len;
+        g->iov++;
+        g->count--;
+    }
+    if (g->count > 0) {
+        g->iov->iov_base = (char *)g->iov->iov_base + n;
+        g->iov->iov_len -= n;
+    }
+}
+
+int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
+                      int more)
+{
+    struct gathered g = {iov, count, more};
+
+    advance(&g, 0); /* drops empty pieces */
+    while (g.count > 0) {
+        ssize_t n = patiently(s, 1, try_write, &g);
+
+        if (n < 0)
+            return (int)n;
+        advance(&g, (size_t)n);
+    }
+    return 0;
+}
+
+struct stretch {
+    int file;
+    off_t offset;
+    size_t n;
+};
+
+static ssize_t try_sendfile(struct sks__stream *s, void *what)
+{
+    struct stretch *f = what;
+
+    return s->layer->sendfile(s, f->file, f->offset, f->n);
+}
+
+/* For layers that must see the bytes. */
+static ssize_t copy_out(struct sks__stream *s, struct stretch *f)
+{
+    char bytes[16384];
+    size_t n = f->n < sizeof bytes ? f->n : sizeof bytes;
+    ssize_t got = sks__fd_pread(f->file, bytes, n, f->offset);
+    struct iovec iov = {bytes, got > 0 ? (size_t)got : 0};
+    int rc;
+
+    if (got <= 0)
+        return got;
+    rc = sks__stream_write(s, &iov, 1, (size_t)got < f->n);
+    return rc < 0 ? rc : got;
+}
+
+int sks__stream_sendfile(struct sks__stream *s, int file, off_t offset, off_t n)
+{
+    while (n > 0) {
+        struct stretch f = {file, offset,
+                            n < CHUNK_MAX ? (size_t)n : (size_t)CHUNK_MAX};
+        ssize_t sent = s->layer->sendfile != NULL
+                           ? patiently(s, 1, try_sendfile, &f)
+                           : copy_out(s, &f);
+
+        if (sent <= 0)
+            return sent < 0 ? (int)sent : -EIO;
+        offset += sent;
+        n -= sent;
+    }
+    return 0;
+}
+
+struct filling {
+    struct sks__fd_tunnel *tunnel;
+    size_t n;
+};
+
+static ssize_t try_fill(struct sks__stream *s, void *what)
+{
+    struct filling *f = what;
+
+    return s->layer->fill(s, f->tunnel, f->n);
+}
+
+ssize_t sks__stream_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
+                         size_t n)
+{
+    struct filling f = {t, n};
+    ssize_t got = patiently(s, 0, try_fill, &f);
+
+    if (got == 0)
+        s->at_eof = 1;
+    return got;
+}
+
+void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit)
+{
+    char bytes[1024]; /* small: it may lie on a coroutine's stack */
+
+    if (s->at_eof || s->layer->shutdown(s) < 0)
+        return;
+    s->timeout_ms = limit_ms;
+    s->deadline = sks__clock_after(limit_ms); /* each read makes progress */
+    while (limit > 0) {
+        ssize_t n = sks__stream_read(s, bytes, sizeof bytes);
+
+        if (n <= 0)
+            return;
+        limit -= (size_t)n < limit ? (size_t)n : limit;
+    }
+}

@@ -1,0 +1,103 @@
+/* A stream: bytes both ways over one connection, with time limits.
+ *
+ * A stream has a layer, which moves bytes and never decides to wait on its
+ * own: a socket (stream_socket.c); TLS would be one more, above a socket.
+ * Every wait is the stream's, and goes to its waiter: the strategy's, so that
+ * it can run another request meanwhile; or, where there is none, to the layer
+ * itself, which then blocks within a time limit (one system call instead of
+ * two or three), or to poll(2).
+ *
+ * Ways to fail: SKS_ETIMEDOUT, SKS_ECLOSED when the peer is gone, what the
+ * waiter returns, or a negated errno.  One thread at a time. */
+#ifndef SKS__STREAM_H
+#define SKS__STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct sks__stream;
+struct sks__fd_tunnel;
+
+/* Moves bytes at once, or returns -EAGAIN and says in stream->wants for which
+ * poll(2) events it must wait; -EINTR is passed on.  A layer of a blocking
+ * stream may wait itself, up to the time limits of the socket. */
+struct sks__layer {
+    /* 0 is end of file. */
+    ssize_t (*read)(struct sks__stream *, void *buf, size_t n);
+    /* more: further bytes follow soon, so that no small packet need leave. */
+    ssize_t (*write)(struct sks__stream *, const struct iovec *iov, int count,
+                     int more);
+    /* Optional: n bytes of a file from offset on; 0 at end of the file. */
+    ssize_t (*sendfile)(struct sks__stream *, int file, off_t offset, size_t n);
+    /* Optional: as sks__fd_tunnel_fill(). */
+    ssize_t (*fill)(struct sks__stream *, struct sks__fd_tunnel *, size_t n);
+    /* Tells the peer that nothing more comes. */
+    int (*shutdown)(struct sks__stream *);
+};
+
+/* Waits until fd has one of the poll(2) events, up to ms milliseconds (-1: for
+ * ever); fd -1 lets only the time pass.  1, 0 when the time is over, or an
+ * error.  wait NULL: the stream's thread waits itself. */
+struct sks__waiter {
+    int (*wait)(void *self, int fd, short events, int ms);
+    void *self;
+};
+
+int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms);
+
+/* Embedded in its owner, which closes fd. */
+struct sks__stream {
+    const struct sks__layer *layer;
+    void *layer_self; /* the layer's own; NULL for a socket */
+    int fd;
+    struct sks__waiter waiter;
+    int blocking;     /* the layer waits in its reads and writes */
+    int limits[2];    /* the socket's time limits for reads and writes, ms */
+    short wants;      /* of the last -EAGAIN */
+    int dry;          /* the last read took all there was: wait first */
+    int timeout_ms;   /* for each wait; -1: for ever */
+    int64_t deadline; /* for all of them */
+    int at_eof;       /* the peer has shut down its side */
+};
+
+/* limit_ms: the time limits that the socket has already, -1 if none. */
+void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
+                      int fd, struct sks__waiter waiter, int blocking,
+                      int limit_ms);
+
+/* A moment that bounds all waits from now on; SKS__NEVER lifts it.  From then on
+ * the stream's thread waits in poll(2) if nobody waits for it: a system call
+ * that itself waits can make progress for ever. */
+void sks__stream_set_deadline(struct sks__stream *s, int64_t deadline);
+
+/* Up to n bytes, after one wait at most; 0 is end of file. */
+ssize_t sks__stream_read(struct sks__stream *s, void *buf, size_t n);
+
+/* Until there may be input, without asking for it: 0 or an error.  Where the
+ * strategy waits, memory for input need not be held meanwhile. */
+int sks__stream_await(struct sks__stream *s);
+
+/* All of it: 0 or an error.  iov is used up. */
+int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
+                      int more);
+
+/* n bytes of a file: 0, -EIO if the file ends early, or an error. */
+int sks__stream_sendfile(struct sks__stream *s, int file, off_t offset,
+                         off_t n);
+
+/* As sks__fd_tunnel_fill(), after one wait at most. */
+ssize_t sks__stream_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
+                         size_t n);
+
+/* Says goodbye so that the last reply arrives: closing a socket with unread
+ * input would reset the connection and take the reply with it.  So this shuts
+ * down writing and throws input away until the peer closes, limit_ms passed,
+ * or limit bytes came (RFC 9112, section 9.6, describes the case). */
+void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit);
+
+/* The layer of a plain socket. */
+extern const struct sks__layer sks__socket_layer;
+
+#endif /* SKS__STREAM_H */

@@ -1,0 +1,62 @@
+#include "stream.h"
+
+#include "fd.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+/* For a wait of 0 ms even a blocking socket must not wait. */
+static int flags_of(const struct sks__stream *s)
+{
+    return s->timeout_ms == 0 ? MSG_DONTWAIT : 0;
+}
+
+/* A socket that gave less than it was asked for has nothing more just now: the
+ * next read would only say so. */
+static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
+{
+    ssize_t got;
+
+    s->wants = POLLIN;
+    if (s->dry)
+        return -EAGAIN;
+    got = recv(s->fd, buf, n, flags_of(s));
+    if (got < 0)
+        return -errno;
+    s->dry = !s->blocking && (size_t)got < n;
+    return got;
+}
+
+static ssize_t socket_write(struct sks__stream *s, const struct iovec *iov,
+                            int count, int more)
+{
+    s->wants = POLLOUT;
+    return sks__fd_send(s->fd, iov, count, flags_of(s) | (more ? MSG_MORE : 0));
+}
+
+static ssize_t socket_sendfile(struct sks__stream *s, int file, off_t offset,
+                               size_t n)
+{
+    s->wants = POLLOUT;
+    return sks__fd_sendfile(s->fd, file, offset, n);
+}
+
+static ssize_t socket_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
+                           size_t n)
+{
+    s->wants = POLLIN;
+    return sks__fd_tunnel_fill(t, s->fd, n);
+}
+
+static int socket_shutdown(struct sks__stream *s)
+{
+    return shutdown(s->fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+const struct sks__layer sks__socket_layer = {
+    .read = socket_read,
+    .write = socket_write,
+    .sendfile = socket_sendfile,
+    .fill = socket_fill,
+    .shutdown = socket_shutdown,
+};

@@ -1,0 +1,89 @@
+/* TCP and Unix stream connections. */
+#include "clock.h"
+#include "fd.h"
+#include "request.h"
+#include "server.h"
+#include "transport.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+/* How long a closing connection waits for its peer, and how much input it
+ * throws away meanwhile. */
+enum { LINGER_MS = 2000, LINGER_BYTES = 64 * 1024 };
+
+/* accept(2) reports on the listener faults of the connection that it would
+ * have returned: that client is gone, the next may be fine. */
+static int is_clients_fault(int rc)
+{
+    switch (rc) {
+    case -ECONNABORTED:
+    case -EPROTO:
+    case -EPERM:
+    case -ENETDOWN:
+    case -ENETUNREACH:
+    case -EHOSTUNREACH:
+    case -ETIMEDOUT:
+#ifdef ENONET
+    case -ENONET:
+#endif
+#ifdef EHOSTDOWN
+    case -EHOSTDOWN:
+#endif
+    case -ENOPROTOOPT:
+    case -EOPNOTSUPP:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static int get_request(struct sks__listener *l, sks_request *r)
+{
+    const struct sks__options *options = &r->server->options;
+    enum sks__fd_mode mode = sks__server_mode(r->server);
+    socklen_t len = sizeof r->peer.of;
+    int fd = sks__fd_accept(l->fd, &r->peer.of.any, &len, mode);
+
+    if (fd < 0)
+        return is_clients_fault(fd) ? -EAGAIN : fd;
+    sks__address_set_len(&r->peer, len);
+    if (options->nodelay && l->family != AF_UNIX &&
+        (l->adopted || !sks__fd_accept_inherits))
+        sks__fd_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    sks__stream_init(&r->stream, &sks__socket_layer, fd, sks__request_waiter(r),
+                     mode == SKS__FD_BLOCKING, l->limit_ms);
+    r->stream.timeout_ms = options->request_timeout_ms;
+    sks__rfile_open(&r->rfile, &r->stream, &r->wfile, options->rbufsize);
+    sks__wfile_open(&r->wfile, &r->stream, options->wbufsize);
+    return 0;
+}
+
+static void shutdown_request(sks_request *r, int wait)
+{
+    if (wait && r->wfile.error == 0)
+        sks__stream_linger(&r->stream, LINGER_MS, LINGER_BYTES);
+    else
+        r->stream.layer->shutdown(&r->stream);
+}
+
+static void interrupt(sks_request *r, int both)
+{
+    shutdown(r->stream.fd, both ? SHUT_RDWR : SHUT_RD);
+}
+
+static void close_request(sks_request *r)
+{
+    sks__fd_close(r->stream.fd);
+}
+
+const struct sks__transport sks__stream_transport = {
+    .name = "stream",
+    .socktype = SOCK_STREAM,
+    .get_request = get_request,
+    .shutdown_request = shutdown_request,
+    .interrupt = interrupt,
+    .close_request = close_request,
+};
