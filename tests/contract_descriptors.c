@@ -1,0 +1,246 @@
+/* Servers that run out of descriptors, and other trouble with accepting. */
+#include "contract.h"
+#include "support/real.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+enum { CLIENTS = 5, TURNS = 60 };
+
+static void make_echo(struct contract *c)
+{
+    sks_handler handler = contract_handler(contract_lines_handle);
+
+    contract_make(c, &handler);
+    contract_count_turns(c);
+}
+
+static void bring_clients(struct contract *c, int *fds)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = contract_connect(c);
+        client_say(fds[i], "hello\n");
+        client_finish(fds[i]);
+    }
+}
+
+static void expect_all_served(const int *fds)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        client_expect(fds[i], "hello\n");
+        client_expect_eof(fds[i]);
+    }
+}
+
+static int lines_logged(struct contract *c)
+{
+    return atomic_load(&c->shared->logged[SKS_ERROR]) +
+           atomic_load(&c->shared->logged[SKS_WARNING]);
+}
+
+static void wait_until_logged(struct contract *c, int n)
+{
+    long long start = deadline_now_ms();
+
+    while (lines_logged(c) < n)
+        assert_true(deadline_nap(start));
+}
+
+/* Watches the serving loop for a while that it measures in its own turns.  A
+ * loop that spins tries far more often than the time gives reason to: it may
+ * try once in 5 ms, however slow or fast the machine is. */
+static void expect_patience(struct contract *c)
+{
+    long long start = deadline_now_ms();
+    long tries = fault_calls(FAULT_ACCEPT);
+    int turns = atomic_load(&c->shared->turns);
+
+    contract_turns(c, TURNS);
+    tries = fault_calls(FAULT_ACCEPT) - tries;
+    turns = atomic_load(&c->shared->turns) - turns;
+    assert_true(tries <= (deadline_now_ms() - start) / 5 + 5);
+    assert_true(turns <= deadline_now_ms() - start + 20);
+}
+
+/* --- as told by accept --- */
+
+/* While accept fails, clients wait; nothing spins; a line says so, once. */
+static void wait_out(struct contract *c, int error)
+{
+    int fds[CLIENTS];
+
+    make_echo(c);
+    contract_start(c);
+    fault_set(FAULT_ACCEPT, 0, FAULT_ALWAYS, error);
+    bring_clients(c, fds);
+    wait_until_logged(c, 1);
+    expect_patience(c);
+    assert_int_equal(lines_logged(c), 1);
+    fault_clear();
+    expect_all_served(fds);
+    assert_int_equal(lines_logged(c), 1);
+}
+
+static void
+clients_wait_while_the_process_has_no_descriptors(struct contract *c)
+{
+    wait_out(c, EMFILE);
+}
+
+static void clients_wait_while_the_system_has_no_descriptors(struct contract *c)
+{
+    wait_out(c, ENFILE);
+}
+
+static void clients_wait_while_the_system_has_no_memory(struct contract *c)
+{
+    wait_out(c, ENOMEM);
+}
+
+static void shutdown_without_descriptors_is_at_once(struct contract *c)
+{
+    int fds[CLIENTS];
+
+    make_echo(c);
+    contract_start(c);
+    fault_set(FAULT_ACCEPT, 0, FAULT_ALWAYS, EMFILE);
+    bring_clients(c, fds);
+    wait_until_logged(c, 1);
+    contract_stop(c);
+    contract_close(c);
+}
+
+static void each_time_without_descriptors_is_logged(struct contract *c)
+{
+    int fds[CLIENTS];
+
+    make_echo(c);
+    contract_start(c);
+    for (int i = 1; i <= 2; i++) {
+        fault_set(FAULT_ACCEPT, 0, FAULT_ALWAYS, EMFILE);
+        bring_clients(c, fds);
+        wait_until_logged(c, i);
+        fault_clear();
+        expect_all_served(fds);
+    }
+    assert_int_equal(lines_logged(c), 2);
+}
+
+/* A connection may be lost before it is accepted, in many ways. */
+static void
+the_server_goes_on_when_a_connection_is_lost_in_the_queue(struct contract *c)
+{
+    int errors[] = {ECONNABORTED, EPROTO,    EPERM,        ENETDOWN,
+                    ENOPROTOOPT,  EHOSTDOWN, EHOSTUNREACH, ENETUNREACH,
+                    EOPNOTSUPP,   EINTR,     EAGAIN};
+
+    make_echo(c);
+    contract_start(c);
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        fault_set(FAULT_ACCEPT, 0, 1, errors[i]);
+        contract_echo(c);
+    }
+}
+
+/* --- for real --- */
+
+/* Lets the process open nothing more.  Returns the limit that was. */
+static struct rlimit use_up_descriptors(void)
+{
+    struct rlimit before, now;
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    assert_return_code(lowest, errno);
+    close(lowest);
+    assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+    now = before;
+    now.rlim_cur = (rlim_t)lowest;
+    assert_return_code(setrlimit(RLIMIT_NOFILE, &now), errno);
+    return before;
+}
+
+static void give_back_descriptors(struct rlimit before)
+{
+    assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+}
+
+/* Clients that wait at a server which really cannot accept them: they come
+ * while accept only seems to fail, because they need descriptors too. */
+static struct rlimit bring_clients_in_vain(struct contract *c, int *fds)
+{
+    long long start = deadline_now_ms();
+    struct rlimit before;
+
+    fault_set(FAULT_ACCEPT, 0, FAULT_ALWAYS, EMFILE);
+    bring_clients(c, fds);
+    wait_until_logged(c, 1);
+    before = use_up_descriptors();
+    fault_clear();
+    while (fault_calls(FAULT_ACCEPT) == 0)
+        if (!deadline_nap(start))
+            break;
+    return before;
+}
+
+static void clients_wait_until_there_are_descriptors_again(struct contract *c)
+{
+    struct rlimit before;
+    int fds[CLIENTS];
+    long tries;
+
+    make_echo(c);
+    contract_start(c);
+    contract_echo(c);
+    before = bring_clients_in_vain(c, fds);
+    tries = fault_calls(FAULT_ACCEPT);
+    contract_turns(c, TURNS);
+    give_back_descriptors(before);
+    assert_true(tries > 0);
+    expect_all_served(fds);
+    assert_int_equal(lines_logged(c), 1);
+}
+
+/* One client leaves, and the others are served in the place that it had. */
+static void clients_wait_until_another_leaves(struct contract *c)
+{
+    struct rlimit before;
+    int first, fds[CLIENTS];
+
+    make_echo(c);
+    contract_start(c);
+    first = contract_connect(c);
+    client_say(first, "first\n");
+    client_expect(first, "first\n");
+    before = bring_clients_in_vain(c, fds);
+    client_finish(first);
+    client_expect_eof(first);
+    for (int i = 0; i < CLIENTS; i++)
+        if (client_receive_some(fds[i], (char[8]){0}, 6) != 6)
+            break;
+    give_back_descriptors(before);
+    for (int i = 0; i < CLIENTS; i++)
+        client_expect_eof(fds[i]);
+}
+
+static const struct contract_case stream[] = {
+    CONTRACT_CASE(clients_wait_while_the_process_has_no_descriptors),
+    CONTRACT_CASE(clients_wait_while_the_system_has_no_descriptors),
+    CONTRACT_CASE(clients_wait_while_the_system_has_no_memory),
+    CONTRACT_CASE(shutdown_without_descriptors_is_at_once),
+    CONTRACT_CASE(each_time_without_descriptors_is_logged),
+    CONTRACT_CASE(the_server_goes_on_when_a_connection_is_lost_in_the_queue),
+    CONTRACT_CASE(clients_wait_until_there_are_descriptors_again),
+};
+
+static const struct contract_case parallel_shared_stream[] = {
+    CONTRACT_CASE(clients_wait_until_another_leaves),
+};
+
+const struct contract_list contract_descriptors[] = {
+    CONTRACT_LIST(CONTRACT_STREAM, stream),
+    CONTRACT_LIST(CONTRACT_PARALLEL | CONTRACT_SHARED | CONTRACT_STREAM,
+                  parallel_shared_stream),
+    {0},
+};

@@ -1,0 +1,127 @@
+"""What sockserver-echod says to wrong usage and to faults at start."""
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from running import DEADLINE_S, running
+
+ECHOD, VERSION = sys.argv[1:3]
+
+
+def run(*arguments):
+    return subprocess.run([ECHOD, *arguments], text=True, timeout=DEADLINE_S,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+class Usage(unittest.TestCase):
+    def refused(self, status, sentence, *arguments):
+        """The program ends with status and one line like sentence."""
+        with self.subTest(arguments=arguments):
+            done = run(*arguments)
+            self.assertEqual(done.returncode, status)
+            self.assertEqual(done.stdout, "")
+            self.assertRegex(done.stderr,
+                             rf"\Asockserver-echod: {sentence}\n\Z")
+
+    def test_wrong_usage_ends_with_2(self):
+        for sentence, *arguments in (
+                ('bad option "--frobnicate".*', "--frobnicate"),
+                ('bad option "--tcp=1".*', "--tcp=1"),
+                ('bad option "-x".*', "-x"),
+                ('bad option "-x".*', "-xyz", "7777"),
+                ("--unix wants a value.*", "--unix"),
+                ("--strategy wants a value.*", "--strategy"),
+                ('no strategy is called "magic", only synchronous.*',
+                 "--strategy=magic"),
+                ("only one of .* fits.*", "--tcp", "--udp"),
+                ("a Unix socket has neither.*", "--unix", "x", "7777"),
+                ("a Unix socket has neither.*", "--unix-dgram", "x",
+                 "--bind", "127.0.0.1"),
+                ('one PORT is enough, "2" is too much.*', "1", "2"),
+                ('PORT must be a number from 0 to 65535, not "x".*', "x"),
+                ('PORT must be .*, not "65536".*', "65536"),
+                ('PORT must be .*, not "-1".*', "--", "-1"),
+                ('PORT must be .*, not "".*', ""),
+                ('PORT must be .*, not "7777 ".*', "7777 "),
+                ('--max-workers must be .*, not "0".*', "--max-workers=0"),
+                ('--max-workers must be .*, not "many".*',
+                 "--max-workers=many"),
+                ('--max-workers must be .*, not "9{30}".*',
+                 "--max-workers=" + "9" * 30)):
+            self.refused(2, sentence, *arguments)
+
+    def test_faults_at_start_end_with_1(self):
+        # An address that is kept for examples, which no machine has.
+        self.refused(1, ".*192[.]0[.]2[.]1.*", "--bind", "192.0.2.1", "0")
+        self.refused(1, ".*1000 bytes.*", "--unix", "x" * 1000)
+        self.refused(1, ".+", "--unix", "/no/such/directory/socket")
+        with running(ECHOD, "0") as program:
+            self.refused(1, f".*{program.port}.*in use.*", str(program.port))
+
+    def test_help_names_every_option_and_strategy(self):
+        done = run("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for word in ("--tcp", "--udp", "--unix PATH", "--unix-dgram PATH",
+                     "--bind ADDR", "127.0.0.1", "--strategy NAME",
+                     "synchronous", "forking", "threading", "coroutine",
+                     "--max-workers N", "--version", "PORT"):
+            self.assertIn(word, done.stdout)
+
+    def test_version_is_the_projects(self):
+        done = run("--version")
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, f"sockserver-echod {VERSION}\n"))
+
+    def test_star_listens_at_every_address(self):
+        with running(ECHOD, "--bind", "*", "0") as program:
+            addresses = re.search(r"on tcp (.*) \(threading\)$",
+                                  program.announced).group(1)
+            self.assertRegex(addresses, r"0[.]0[.]0[.]0|\[::\]")
+            with socket.create_connection(("127.0.0.1", program.port)) as peer:
+                peer.sendall(b"x")
+                self.assertEqual(peer.recv(1), b"x")
+            self.assertEqual(program.end(), 0)
+
+
+class Path(unittest.TestCase):
+    """The path of a Unix socket, taken by something else before."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = pathlib.Path(directory.name, "socket")
+
+    def test_a_file_in_the_way_is_left_alone(self):
+        self.path.write_text("precious")
+        done = run("--unix", str(self.path))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("in use", done.stderr)
+        self.assertEqual(self.path.read_text(), "precious")
+
+    def test_a_live_server_is_left_alone(self):
+        for kind in ("--unix", "--unix-dgram"):
+            with running(ECHOD, kind, self.path) as program:
+                done = run(kind, str(self.path))
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("in use", done.stderr)
+                self.assertTrue(self.path.is_socket())
+                self.assertEqual(program.end(), 0)
+            self.assertFalse(self.path.exists())
+
+    def test_what_a_dead_server_left_is_replaced(self):
+        for kind in ("--unix", "--unix-dgram"):
+            with running(ECHOD, kind, self.path) as program:
+                program.process.kill()
+                program.status()
+            self.assertTrue(self.path.is_socket())
+            with running(ECHOD, kind, self.path) as program:
+                self.assertEqual(program.end(), 0)
+            self.assertFalse(os.path.lexists(self.path))
+
+
+unittest.main(argv=sys.argv[:1], verbosity=2)

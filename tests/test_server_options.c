@@ -1,0 +1,633 @@
+#include "unit.h"
+
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static sks_server *server_new(void)
+{
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
+
+    assert_non_null(server);
+    return server;
+}
+
+/* The fault is told by each call that can, and in words. */
+static void expect_fault(sks_server *server, int error, const char *words)
+{
+    assert_int_equal(sks_server_bind(server), error);
+    assert_int_equal(sks_server_handle_request(server), error);
+    assert_int_equal(sks_server_serve_forever(server), error);
+    assert_string_equal(sks_server_error(server), words);
+    assert_null(sks_server_address(server, 0));
+    assert_int_equal(sks_server_close(server), error);
+    sks_server_free(server);
+}
+
+/* --- values --- */
+
+struct int_option {
+    void (*set)(sks_server *, int);
+    size_t at; /* in struct sks__options */
+    int least, good, worse;
+    const char *words; /* of the worse one */
+};
+
+#define AT(member) offsetof(struct sks__options, member)
+
+static const struct int_option int_options[] = {
+    {sks_server_set_backlog, AT(backlog), 0, 7, -1, "backlog is below 0"},
+    {sks_server_set_timeout_ms, AT(timeout_ms), -1, 7, -2,
+     "timeout_ms is below -1"},
+    {sks_server_set_request_timeout_ms, AT(request_timeout_ms), -1, 7, -2,
+     "request_timeout_ms is below -1"},
+    {sks_server_set_drain_timeout_ms, AT(drain_timeout_ms), -1, 7, -2,
+     "drain_timeout_ms is below -1"},
+    {sks_server_set_poll_interval_ms, AT(poll_interval_ms), -1, 7, -2,
+     "poll_interval_ms is below -1"},
+};
+enum { INT_OPTIONS = sizeof int_options / sizeof *int_options };
+
+static const struct int_option switches[] = {
+    {sks_server_set_reuse_address, AT(reuse_address), 0, 1, 1, NULL},
+    {sks_server_set_reuse_port, AT(reuse_port), 0, 1, 1, NULL},
+    {sks_server_set_block_on_close, AT(block_on_close), 0, 1, 1, NULL},
+    {sks_server_set_nodelay, AT(nodelay), 0, 1, 1, NULL},
+};
+enum { SWITCHES = sizeof switches / sizeof *switches };
+
+struct size_option {
+    void (*set)(sks_server *, size_t);
+    size_t at;
+    size_t least;
+    const char *too_small, *too_large;
+};
+
+static const struct size_option size_options[] = {
+    {sks_server_set_max_packet_size, AT(max_packet_size), 1,
+     "max_packet_size is 0", "max_packet_size is over 64 MiB"},
+    {sks_server_set_rbufsize, AT(rbufsize), 1, "rbufsize is 0",
+     "rbufsize is over 64 MiB"},
+    {sks_server_set_wbufsize, AT(wbufsize), 0, NULL, "wbufsize is over 64 MiB"},
+};
+enum { SIZE_OPTIONS = sizeof size_options / sizeof *size_options };
+
+static int int_at(const sks_server *server, size_t at)
+{
+    int value;
+
+    memcpy(&value, (const char *)&server->options + at, sizeof value);
+    return value;
+}
+
+static size_t size_at(const sks_server *server, size_t at)
+{
+    size_t value;
+
+    memcpy(&value, (const char *)&server->options + at, sizeof value);
+    return value;
+}
+
+static void the_defaults_are_those_of_the_header(void **state)
+{
+    sks_server *server = server_new();
+    const struct sks__options *o = &server->options;
+
+    (void)state;
+    assert_int_equal(o->reuse_address, 1);
+    assert_int_equal(o->reuse_port, 0);
+    assert_int_equal(o->nodelay, 1);
+    assert_int_equal(o->timeout_ms, -1);
+    assert_int_equal(o->request_timeout_ms, 60000);
+    assert_int_equal(o->drain_timeout_ms, 10000);
+    assert_int_equal(o->poll_interval_ms, -1);
+    assert_int_equal(o->block_on_close, 1);
+    assert_int_equal(o->max_packet_size, 65535);
+    assert_int_equal(o->rbufsize, 8192);
+    assert_int_equal(o->wbufsize, 0);
+    assert_true(o->backlog >= 4096);
+    assert_string_equal(server->strategy.name, "synchronous");
+    assert_null(sks_server_data(server));
+    sks_server_free(server);
+}
+
+static void numbers_are_kept_if_they_are_not_too_low(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < INT_OPTIONS; i++) {
+        const struct int_option *o = &int_options[i];
+        sks_server *server = server_new();
+
+        o->set(server, o->good);
+        assert_int_equal(int_at(server, o->at), o->good);
+        o->set(server, o->least);
+        assert_int_equal(int_at(server, o->at), o->least);
+        assert_int_equal(server->fault, 0);
+        o->set(server, o->worse);
+        assert_int_equal(int_at(server, o->at), o->least);
+        expect_fault(server, -EINVAL, o->words);
+    }
+}
+
+static void switches_are_on_or_off(void **state)
+{
+    sks_server *server = server_new();
+
+    (void)state;
+    for (size_t i = 0; i < SWITCHES; i++) {
+        switches[i].set(server, 0);
+        assert_int_equal(int_at(server, switches[i].at), 0);
+        switches[i].set(server, -5);
+        assert_int_equal(int_at(server, switches[i].at), 1);
+    }
+    assert_int_equal(server->fault, 0);
+    sks_server_free(server);
+}
+
+static void sizes_are_kept_if_they_are_sound(void **state)
+{
+    enum { MOST = 64 * 1024 * 1024 };
+
+    (void)state;
+    for (size_t i = 0; i < SIZE_OPTIONS; i++) {
+        const struct size_option *o = &size_options[i];
+        sks_server *server = server_new();
+
+        o->set(server, MOST);
+        assert_int_equal(size_at(server, o->at), MOST);
+        o->set(server, o->least);
+        assert_int_equal(size_at(server, o->at), o->least);
+        assert_int_equal(server->fault, 0);
+        o->set(server, (size_t)MOST + 1);
+        assert_int_equal(size_at(server, o->at), o->least);
+        expect_fault(server, -EINVAL, o->too_large);
+        server = server_new();
+        if (o->least > 0) {
+            o->set(server, 0);
+            expect_fault(server, -EINVAL, o->too_small);
+        } else {
+            sks_server_free(server);
+        }
+    }
+}
+
+static void the_number_of_workers_is_limited(void **state)
+{
+    sks_server *server = server_new();
+
+    (void)state;
+    assert_int_equal(sks_server_max_workers(server),
+                     sks_synchronous()->max_workers);
+    sks_server_set_max_workers(server, 1);
+    assert_int_equal(sks_server_max_workers(server), 1);
+    sks_server_set_max_workers(server, 1048576);
+    assert_int_equal(sks_server_max_workers(server), 1048576);
+    assert_int_equal(server->fault, 0);
+    sks_server_set_max_workers(server, 1048577);
+    assert_int_equal(sks_server_max_workers(server), 1048576);
+    expect_fault(server, -EINVAL, "max_workers is over 1048576");
+    server = server_new();
+    sks_server_set_max_workers(server, 0);
+    expect_fault(server, -EINVAL, "max_workers is 0");
+}
+
+static void the_first_fault_is_the_one_that_is_told(void **state)
+{
+    sks_server *server = server_new();
+
+    (void)state;
+    sks_server_set_max_workers(server, 0);
+    sks_server_set_backlog(server, -1);
+    sks_server_set_strategy(server, NULL, NULL);
+    expect_fault(server, -EINVAL, "max_workers is 0");
+}
+
+/* --- when --- */
+
+static int verify(void *arg, const sks_request *request)
+{
+    (void)arg, (void)request;
+    return 1;
+}
+
+static void take_error(void *arg, const sks_request *request, int error)
+{
+    (void)arg, (void)request, (void)error;
+}
+
+static void take_server(void *arg, sks_server *server)
+{
+    (void)arg, (void)server;
+}
+
+static void take_line(void *arg, int level, const char *text)
+{
+    (void)arg, (void)level, (void)text;
+}
+
+enum { SETTERS = 18 };
+
+/* Calls the i-th setter with a good value, and tells its name. */
+static const char *set(sks_server *server, int i)
+{
+    static const char *const names[SETTERS] = {
+        "backlog",          "timeout_ms",       "request_timeout_ms",
+        "drain_timeout_ms", "poll_interval_ms", "reuse_address",
+        "reuse_port",       "block_on_close",   "nodelay",
+        "max_packet_size",  "rbufsize",         "wbufsize",
+        "max_workers",      "verify_request",   "handle_error",
+        "handle_timeout",   "service_actions",  "log"};
+
+    if (i < INT_OPTIONS)
+        int_options[i].set(server, 5);
+    else if (i < INT_OPTIONS + SWITCHES)
+        switches[i - INT_OPTIONS].set(server, 1);
+    else if (i < INT_OPTIONS + SWITCHES + SIZE_OPTIONS)
+        size_options[i - INT_OPTIONS - SWITCHES].set(server, 5);
+    else if (i == 12)
+        sks_server_set_max_workers(server, 5);
+    else if (i == 13)
+        sks_server_set_verify_request(server, verify, server);
+    else if (i == 14)
+        sks_server_set_handle_error(server, take_error, server);
+    else if (i == 15)
+        sks_server_set_handle_timeout(server, take_server, server);
+    else if (i == 16)
+        sks_server_set_service_actions(server, take_server, server);
+    else
+        sks_server_set_log(server, take_line, server);
+    return names[i];
+}
+
+static void expect_too_late(sks_server *server, const char *what)
+{
+    char words[200];
+
+    snprintf(words, sizeof words, "%s cannot be set once the server is bound",
+             what);
+    assert_int_equal(sks_server_handle_request(server), SKS_ESTATE);
+    assert_string_equal(sks_server_error(server), words);
+    assert_int_equal(sks_server_close(server), SKS_ESTATE);
+    sks_server_free(server);
+}
+
+static sks_server *bound_server(void)
+{
+    sks_server *server = server_new();
+
+    assert_int_equal(sks_server_bind(server), 0);
+    return server;
+}
+
+static void nothing_can_be_set_once_the_server_is_bound(void **state)
+{
+    sks_server *server;
+
+    (void)state;
+    for (int i = 0; i < SETTERS; i++) {
+        server = bound_server();
+        expect_too_late(server, set(server, i));
+    }
+    server = bound_server();
+    sks_server_set_strategy(server, sks_threading(), NULL);
+    assert_string_equal(server->strategy.name, "synchronous");
+    expect_too_late(server, "the strategy");
+    server = bound_server();
+    sks_server_add_address(server, "127.0.0.1", 0);
+    expect_too_late(server, "an address");
+    server = bound_server();
+    sks_server_add_path(server, "/tmp/x");
+    expect_too_late(server, "a path");
+    server = bound_server();
+    sks_server_add_fd(server, 0);
+    expect_too_late(server, "a descriptor");
+}
+
+static void nor_once_it_is_closed(void **state)
+{
+    sks_server *server = server_new();
+
+    (void)state;
+    assert_int_equal(sks_server_close(server), 0);
+    sks_server_set_backlog(server, 5);
+    assert_int_equal(sks_server_close(server), SKS_ESTATE);
+    sks_server_free(server);
+}
+
+static void the_data_may_be_set_at_any_time(void **state)
+{
+    sks_server *server = bound_server();
+
+    (void)state;
+    sks_server_set_data(server, &server);
+    assert_ptr_equal(sks_server_data(server), &server);
+    assert_int_equal(sks_server_close(server), 0);
+    sks_server_free(server);
+}
+
+/* What a constructor without memory returned is passed on by its caller. */
+static void setters_of_no_server_do_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SETTERS; i++)
+        set(NULL, i);
+    sks_server_set_strategy(NULL, sks_threading(), NULL);
+    sks_server_set_data(NULL, NULL);
+    sks_server_add_address(NULL, NULL, 0);
+    sks_server_add_path(NULL, NULL);
+    sks_server_add_fd(NULL, 0);
+}
+
+static void hooks_are_kept_with_their_argument(void **state)
+{
+    sks_server *server = server_new();
+    const struct sks__hooks *h = &server->hooks;
+
+    (void)state;
+    for (int i = 13; i < SETTERS; i++)
+        set(server, i);
+    assert_ptr_equal(h->verify_request, verify);
+    assert_ptr_equal(h->verify_request_arg, server);
+    assert_ptr_equal(h->handle_error, take_error);
+    assert_ptr_equal(h->handle_error_arg, server);
+    assert_ptr_equal(h->handle_timeout, take_server);
+    assert_ptr_equal(h->handle_timeout_arg, server);
+    assert_ptr_equal(h->service_actions, take_server);
+    assert_ptr_equal(h->service_actions_arg, server);
+    assert_ptr_equal(h->log, take_line);
+    assert_ptr_equal(h->log_arg, server);
+    sks_server_free(server);
+}
+
+/* --- tables --- */
+
+static void expect_handler_refused(const sks_handler *handler, int error,
+                                   const char *words)
+{
+    expect_fault(sks_tcp_server_new("127.0.0.1", 0, handler), error, words);
+}
+
+static void a_handler_must_be_complete(void **state)
+{
+    sks_handler handler = *unit_handler();
+
+    (void)state;
+    expect_handler_refused(NULL, SKS_EVTABLE, "the handler is NULL");
+    handler.handle = NULL;
+    expect_handler_refused(&handler, SKS_EVTABLE,
+                           "the handler has no handle function");
+    handler = *unit_handler();
+    handler.size = 0;
+    expect_handler_refused(&handler, SKS_EVTABLE,
+                           "the handler's size is not that of a handler");
+    handler.size = sizeof handler - 1;
+    expect_handler_refused(&handler, SKS_EVTABLE,
+                           "the handler's size is not that of a handler");
+    handler.size = (size_t)1 << 40;
+    expect_handler_refused(&handler, SKS_EVTABLE,
+                           "the handler's size is not that of a handler");
+    handler = *unit_handler();
+    handler.self_size = (size_t)1 << 40;
+    expect_handler_refused(&handler, -EINVAL,
+                           "the handler's self_size is over 64 MiB");
+}
+
+/* As a program that is newer than the library would have it. */
+static void a_handler_may_have_members_yet_unknown_if_unset(void **state)
+{
+    struct {
+        sks_handler known;
+        void (*later)(void);
+    } handler = {*unit_handler(), NULL};
+    sks_server *server;
+
+    (void)state;
+    handler.known.size = sizeof handler;
+    server = sks_tcp_server_new("127.0.0.1", 0, &handler.known);
+    assert_int_equal(sks_server_bind(server), 0);
+    sks_server_free(server);
+    handler.later = abort;
+    expect_handler_refused(&handler.known, SKS_EVTABLE,
+                           "the handler's size is not that of a handler");
+}
+
+static void the_handler_is_copied(void **state)
+{
+    sks_handler handler = *unit_handler();
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+
+    (void)state;
+    memset(&handler, 0, sizeof handler);
+    assert_ptr_equal(server->handler.handle, unit_handler()->handle);
+    sks_server_free(server);
+}
+
+static void a_handler_is_made_without_its_struct(void **state)
+{
+    sks_handler *handler =
+        sks_handler_new(12, NULL, unit_handler()->handle, NULL);
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, handler);
+
+    (void)state;
+    sks_handler_free(handler);
+    sks_handler_free(NULL);
+    assert_int_equal(server->handler.self_size, 12);
+    assert_int_equal(sks_server_bind(server), 0);
+    sks_server_free(server);
+    fault_set(FAULT_MALLOC, 0, 1, ENOMEM);
+    assert_null(sks_handler_new(12, NULL, unit_handler()->handle, NULL));
+}
+
+static int process(void *self, sks_request *request)
+{
+    (void)self;
+    sks_request_close(request);
+    return 0;
+}
+
+static void expect_strategy_refused(const sks_strategy *strategy, int error,
+                                    const char *words)
+{
+    sks_server *server = server_new();
+
+    sks_server_set_strategy(server, strategy, NULL);
+    assert_string_equal(server->strategy.name, "synchronous");
+    expect_fault(server, error, words);
+}
+
+static void a_strategy_must_be_complete(void **state)
+{
+    const sks_strategy good = {.size = sizeof good,
+                               .name = "good",
+                               .process_request = process};
+    sks_strategy s = good;
+
+    (void)state;
+    expect_strategy_refused(NULL, SKS_EVTABLE, "the strategy is NULL");
+    s.size = 0;
+    expect_strategy_refused(&s, SKS_EVTABLE,
+                            "the strategy's size is not that of a strategy");
+    s = good;
+    s.name = NULL;
+    expect_strategy_refused(
+        &s, SKS_EVTABLE,
+        "the strategy has no name or no process_request function");
+    s = good;
+    s.process_request = NULL;
+    expect_strategy_refused(
+        &s, SKS_EVTABLE,
+        "the strategy has no name or no process_request function");
+    s = good;
+    s.self_size = (size_t)1 << 40;
+    expect_strategy_refused(
+        &s, -EINVAL, "the strategy's self_size or request_size is over 64 MiB");
+    s = good;
+    s.request_size = (size_t)1 << 40;
+    expect_strategy_refused(
+        &s, -EINVAL, "the strategy's self_size or request_size is over 64 MiB");
+}
+
+/* As a program that is older than the library would have it. */
+static void a_shorter_strategy_lacks_its_last_members(void **state)
+{
+    sks_strategy s = {.name = "short", .process_request = process};
+    sks_server *server = server_new();
+
+    (void)state;
+    s.size = offsetof(sks_strategy, serve);
+    memset((char *)&s + s.size, 0xff, sizeof s - s.size);
+    sks_server_set_strategy(server, &s, &s);
+    assert_string_equal(server->strategy.name, "short");
+    assert_null(server->strategy.serve);
+    assert_null(server->strategy.stop);
+    assert_ptr_equal(server->strategy_config, &s);
+    assert_int_equal(sks_server_bind(server), 0);
+    sks_server_free(server);
+}
+
+/* --- endpoints --- */
+
+static void an_adopting_server_takes_descriptors_only(void **state)
+{
+    int fd = __real_socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)state;
+    sks_server *server = sks_fd_server_new(fd, unit_handler());
+    sks_server_add_address(server, "127.0.0.1", 0);
+    expect_fault(server, -EINVAL,
+                 "an address cannot be added to a server of adopted sockets");
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    fd = __real_socket(AF_UNIX, SOCK_STREAM, 0);
+    server = sks_fd_server_new(fd, unit_handler());
+    sks_server_add_path(server, "/tmp/x");
+    expect_fault(server, -EINVAL,
+                 "a path cannot be added to a server of adopted sockets");
+}
+
+static void names_are_copied(void **state)
+{
+    char host[] = "127.0.0.1";
+    sks_server *server = sks_tcp_server_new(host, 0, unit_handler());
+
+    (void)state;
+    memset(host, 'x', sizeof host - 1);
+    assert_int_equal(sks_server_bind(server), 0);
+    sks_server_free(server);
+}
+
+static void an_address_without_memory_is_told_at_bind(void **state)
+{
+    (void)state;
+    for (long skip = 0; skip < 2; skip++) {
+        sks_server *server = server_new();
+
+        fault_set(FAULT_MALLOC, skip, 1, ENOMEM);
+        sks_server_add_address(server, "127.0.0.2", 0);
+        assert_int_equal(fault_hits(FAULT_MALLOC), 1);
+        expect_fault(server, -ENOMEM, "an address: out of memory");
+    }
+}
+
+/* --- constructors --- */
+
+static void without_memory_there_is_no_server(void **state)
+{
+    long failed = 0;
+    sks_server *server;
+
+    (void)state;
+    for (;;) {
+        fault_set(FAULT_MALLOC, failed, 1, ENOMEM);
+        server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
+        if (server != NULL)
+            break;
+        assert_int_equal(fault_hits(FAULT_MALLOC), 1);
+        failed++;
+    }
+    assert_in_range(failed, 2, 20);
+    sks_server_free(server);
+    fault_clear();
+    fault_set(FAULT_MMAP, 0, 1, ENOMEM);
+    assert_null(sks_udp_server_new("127.0.0.1", 0, unit_handler()));
+}
+
+static void no_server_is_told_to_be_out_of_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(sks_server_bind(NULL), -ENOMEM);
+    assert_int_equal(sks_server_serve_forever(NULL), -ENOMEM);
+    assert_int_equal(sks_server_handle_request(NULL), -ENOMEM);
+    assert_int_equal(sks_server_close(NULL), -ENOMEM);
+    assert_string_equal(sks_server_error(NULL), "out of memory");
+    assert_null(sks_server_address(NULL, 0));
+    assert_int_equal(sks_server_port(NULL), 0);
+    assert_int_equal(sks_server_fileno(NULL), SKS_ESTATE);
+    sks_server_shutdown(NULL);
+    sks_server_free(NULL);
+}
+
+static void without_descriptors_bind_says_so(void **state)
+{
+    (void)state;
+    for (long skip = 0; skip < 2; skip++) {
+        fault_set(FAULT_WAKEUP, skip, 1, EMFILE);
+        expect_fault(server_new(), -EMFILE,
+                     "a wake-up cannot be made: out of descriptors in this "
+                     "process");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(the_defaults_are_those_of_the_header),
+        UNIT_TEST(numbers_are_kept_if_they_are_not_too_low),
+        UNIT_TEST(switches_are_on_or_off),
+        UNIT_TEST(sizes_are_kept_if_they_are_sound),
+        UNIT_TEST(the_number_of_workers_is_limited),
+        UNIT_TEST(the_first_fault_is_the_one_that_is_told),
+        UNIT_TEST(nothing_can_be_set_once_the_server_is_bound),
+        UNIT_TEST(nor_once_it_is_closed),
+        UNIT_TEST(the_data_may_be_set_at_any_time),
+        UNIT_TEST(setters_of_no_server_do_nothing),
+        UNIT_TEST(hooks_are_kept_with_their_argument),
+        UNIT_TEST(a_handler_must_be_complete),
+        UNIT_TEST(a_handler_may_have_members_yet_unknown_if_unset),
+        UNIT_TEST(the_handler_is_copied),
+        UNIT_TEST(a_handler_is_made_without_its_struct),
+        UNIT_TEST(a_strategy_must_be_complete),
+        UNIT_TEST(a_shorter_strategy_lacks_its_last_members),
+        UNIT_TEST(an_adopting_server_takes_descriptors_only),
+        UNIT_TEST(names_are_copied),
+        UNIT_TEST(an_address_without_memory_is_told_at_bind),
+        UNIT_TEST(without_memory_there_is_no_server),
+        UNIT_TEST(no_server_is_told_to_be_out_of_memory),
+        UNIT_TEST(without_descriptors_bind_says_so),
+    };
+
+    return cmocka_run_group_tests_name("server_options", tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+#include "unit.h"
+
+#include "fd.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The layer over one end of a pair, the other end of which is the test's. */
+struct line {
+    struct sks__stream stream;
+    int peer;
+};
+
+static struct line line_open(int timeout_ms)
+{
+    struct sks__waiter none = {NULL, NULL};
+    struct line l;
+    int fds[2];
+
+    unit_pair(SOCK_STREAM, fds);
+    sks__stream_init(&l.stream, &sks__socket_layer, fds[0], none, 1, -1);
+    l.stream.timeout_ms = timeout_ms;
+    l.peer = fds[1];
+    return l;
+}
+
+static void line_close(struct line *l)
+{
+    close(l->stream.fd);
+    if (l->peer >= 0)
+        close(l->peer);
+}
+
+static void bytes_go_both_ways(void **state)
+{
+    struct line l = line_open(-1);
+    struct iovec iov[] = {{(void *)"an", 2}, {(void *)"swer", 4}};
+    char came[10];
+
+    (void)state;
+    __real_send(l.peer, "question", 8, 0);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 10), 8);
+    assert_memory_equal(came, "question", 8);
+    assert_int_equal(sks__socket_layer.write(&l.stream, iov, 2, 0), 6);
+    assert_int_equal(__real_recv(l.peer, came, 10, 0), 6);
+    assert_memory_equal(came, "answer", 6);
+    line_close(&l);
+}
+
+static void without_time_a_blocking_socket_does_not_block(void **state)
+{
+    static char many[1 << 20];
+    struct line l = line_open(0);
+    struct iovec iov = {many, sizeof many};
+    ssize_t n;
+
+    (void)state;
+    assert_int_equal(sks__socket_layer.read(&l.stream, many, 1), -EAGAIN);
+    assert_int_equal(l.stream.wants, POLLIN);
+    do
+        n = sks__socket_layer.write(&l.stream, &iov, 1, 0);
+    while (n > 0);
+    assert_int_equal(n, -EAGAIN);
+    assert_int_equal(l.stream.wants, POLLOUT);
+    line_close(&l);
+}
+
+/* A socket that does not block and gave less than it was asked for is not
+ * asked again before a wait. */
+static void a_read_that_took_all_says_so(void **state)
+{
+    struct line l = line_open(-1);
+    char came[10];
+
+    (void)state;
+    l.stream.blocking = 0;
+    __real_send(l.peer, "012345", 6, 0);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 4), 4);
+    assert_false(l.stream.dry);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 4), 2);
+    assert_true(l.stream.dry);
+    fault_set(FAULT_RECV, 0, 0, 0);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 4), -EAGAIN);
+    assert_int_equal(l.stream.wants, POLLIN);
+    assert_int_equal(fault_calls(FAULT_RECV), 0);
+    line_close(&l);
+}
+
+/* No wait would tell of it. */
+static void without_time_the_socket_itself_is_asked(void **state)
+{
+    struct line l = line_open(0);
+    char came[10];
+
+    (void)state;
+    l.stream.blocking = 0;
+    l.stream.dry = 1;
+    __real_send(l.peer, "012345", 6, 0);
+    assert_int_equal(sks__stream_read(&l.stream, came, 10), 6);
+    assert_int_equal(sks__stream_read(&l.stream, came, 10), SKS_ETIMEDOUT);
+    __real_send(l.peer, "67", 2, 0);
+    assert_int_equal(sks__stream_read(&l.stream, came, 10), 2);
+    line_close(&l);
+}
+
+static void interruptions_are_passed_on(void **state)
+{
+    struct line l = line_open(-1);
+    struct iovec iov = {(void *)"x", 1};
+    char byte;
+
+    (void)state;
+    fault_set(FAULT_RECV, 0, 1, EINTR);
+    fault_set(FAULT_SEND, 0, 1, EINTR);
+    assert_int_equal(sks__socket_layer.read(&l.stream, &byte, 1), -EINTR);
+    assert_int_equal(sks__socket_layer.write(&l.stream, &iov, 1, 0), -EINTR);
+    line_close(&l);
+}
+
+static void a_file_is_sent(void **state)
+{
+    struct line l = line_open(-1);
+    int file = unit_file(1000);
+    char came[100];
+
+    (void)state;
+    assert_int_equal(sks__socket_layer.sendfile(&l.stream, file, 300, 100),
+                     100);
+    assert_int_equal(l.stream.wants, POLLOUT);
+    assert_int_equal(__real_recv(l.peer, came, 100, 0), 100);
+    unit_expect(came, 100, 300);
+    close(file);
+    line_close(&l);
+}
+
+static void a_tunnel_is_filled_or_refused(void **state)
+{
+    struct line l = line_open(-1);
+    struct sks__fd_tunnel t;
+
+    (void)state;
+    __real_send(l.peer, "bytes", 5, 0);
+    if (sks__fd_tunnel_open(&t) == 0) {
+        assert_int_equal(sks__socket_layer.fill(&l.stream, &t, 100), 5);
+        sks__fd_tunnel_close(&t);
+    } else {
+        assert_int_equal(sks__socket_layer.fill(&l.stream, &t, 100), -EINVAL);
+    }
+    assert_int_equal(l.stream.wants, POLLIN);
+    line_close(&l);
+}
+
+static void a_shutdown_ends_writing_alone(void **state)
+{
+    struct line l = line_open(-1);
+    char byte;
+
+    (void)state;
+    assert_int_equal(sks__socket_layer.shutdown(&l.stream), 0);
+    assert_int_equal(__real_recv(l.peer, &byte, 1, 0), 0);
+    __real_send(l.peer, "x", 1, 0);
+    assert_int_equal(sks__socket_layer.read(&l.stream, &byte, 1), 1);
+    line_close(&l);
+}
+
+static void the_end_of_the_peer_is_seen(void **state)
+{
+    struct line l = line_open(-1);
+    struct iovec iov = {(void *)"x", 1};
+    char byte;
+
+    (void)state;
+    unit_count_pipes();
+    close(l.peer);
+    l.peer = -1;
+    assert_int_equal(sks__socket_layer.read(&l.stream, &byte, 1), 0);
+    assert_int_equal(sks__socket_layer.write(&l.stream, &iov, 1, 1), -EPIPE);
+    assert_int_equal(unit_pipes(), 0);
+    line_close(&l);
+}
+
+static void what_is_no_connection_is_told(void **state)
+{
+    struct line l = line_open(-1);
+
+    (void)state;
+    close(l.stream.fd);
+    l.stream.fd = __real_socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(sks__socket_layer.shutdown(&l.stream), -ENOTCONN);
+    line_close(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(bytes_go_both_ways),
+        UNIT_TEST(without_time_a_blocking_socket_does_not_block),
+        UNIT_TEST(a_read_that_took_all_says_so),
+        UNIT_TEST(without_time_the_socket_itself_is_asked),
+        UNIT_TEST(interruptions_are_passed_on),
+        UNIT_TEST(a_file_is_sent),
+        UNIT_TEST(a_tunnel_is_filled_or_refused),
+        UNIT_TEST(a_shutdown_ends_writing_alone),
+        UNIT_TEST(the_end_of_the_peer_is_seen),
+        UNIT_TEST(what_is_no_connection_is_told),
+    };
+
+    return cmocka_run_group_tests_name("stream_socket", tests, NULL, NULL);
+}

@@ -1,0 +1,185 @@
+#include "unit.h"
+
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A socket that is bound to 127.0.0.1, or none of this family. */
+static int bound_socket(int family, int type)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = __real_socket(family, type, 0);
+
+    assert_true(fd >= 0);
+    if (family == AF_INET)
+        assert_return_code(__real_bind(fd, (struct sockaddr *)&in, sizeof in),
+                           errno);
+    return fd;
+}
+
+static int is_listening(int fd)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len);
+    return value;
+}
+
+static void expect_refused(int fd, int error, const char *why)
+{
+    sks_server *server = sks_fd_server_new(fd, unit_handler());
+    char words[100];
+
+    snprintf(words, sizeof words, "cannot serve descriptor %d: %s", fd, why);
+    assert_int_equal(sks_server_bind(server), error);
+    assert_string_equal(sks_server_error(server), words);
+    assert_null(sks_server_address(server, 0));
+    sks_server_free(server);
+}
+
+static void a_bound_stream_is_made_to_listen(void **state)
+{
+    int fd = bound_socket(AF_INET, SOCK_STREAM);
+    sks_server *server = sks_fd_server_new(fd, unit_handler());
+    char text[60];
+
+    (void)state;
+    assert_false(is_listening(fd));
+    assert_int_equal(sks_server_bind(server), 0);
+    assert_true(is_listening(fd));
+    snprintf(text, sizeof text, "127.0.0.1:%d", sks_server_port(server));
+    assert_string_equal(sks_server_address(server, 0), text);
+    assert_ptr_equal(server->listeners[0].transport, &sks__stream_transport);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    sks_server_free(server);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void one_that_listens_keeps_its_backlog(void **state)
+{
+    int fd = bound_socket(AF_INET, SOCK_STREAM);
+    sks_server *server = sks_fd_server_new(fd, unit_handler());
+
+    (void)state;
+    assert_return_code(__real_listen(fd, 3), errno);
+    fault_set(FAULT_LISTEN, 0, 0, 0);
+    assert_int_equal(sks_server_bind(server), 0);
+    assert_int_equal(fault_calls(FAULT_LISTEN), 0);
+    sks_server_free(server);
+}
+
+static void a_socket_of_packets_is_served_as_such(void **state)
+{
+    int fd = bound_socket(AF_INET, SOCK_DGRAM);
+    sks_server *server = sks_fd_server_new(fd, unit_handler());
+
+    (void)state;
+    assert_int_equal(sks_server_bind(server), 0);
+    assert_ptr_equal(server->listeners[0].transport, &sks__datagram_transport);
+    assert_true(server->listeners[0].knows_destination);
+    sks_server_free(server);
+    server =
+        sks_fd_server_new(bound_socket(AF_UNIX, SOCK_DGRAM), unit_handler());
+    assert_int_equal(sks_server_bind(server), 0);
+    assert_string_equal(sks_server_address(server, 0), "unix:");
+    sks_server_free(server);
+}
+
+static void what_cannot_be_served_is_refused(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    expect_refused(-1, -EBADF, "not an open descriptor");
+    assert_return_code(__real_pipe(ends), errno);
+    expect_refused(ends[0], -ENOTSOCK, "not a socket");
+    close(ends[1]);
+    expect_refused(bound_socket(AF_UNIX, SOCK_SEQPACKET), -EPROTOTYPE,
+                   "wrong kind of socket");
+    expect_refused(__real_socket(AF_NETLINK, SOCK_DGRAM, 0), -EAFNOSUPPORT,
+                   "address family not supported");
+}
+
+static void a_server_of_streams_takes_no_socket_of_packets(void **state)
+{
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
+
+    (void)state;
+    sks_server_add_fd(server, bound_socket(AF_INET, SOCK_DGRAM));
+    assert_int_equal(sks_server_bind(server), -EPROTOTYPE);
+    assert_null(sks_server_address(server, 0));
+    sks_server_free(server);
+}
+
+static void it_may_be_one_of_several(void **state)
+{
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
+
+    (void)state;
+    sks_server_add_fd(server, bound_socket(AF_INET, SOCK_STREAM));
+    assert_int_equal(sks_server_bind(server), 0);
+    assert_non_null(sks_server_address(server, 1));
+    sks_server_free(server);
+}
+
+/* It was not ours before, and bind may be tried again. */
+static void a_failed_bind_keeps_the_descriptor(void **state)
+{
+    int fd = bound_socket(AF_INET, SOCK_STREAM);
+    sks_server *server = sks_fd_server_new(fd, unit_handler());
+
+    (void)state;
+    fault_set(FAULT_LISTEN, 0, 1, ENOBUFS);
+    assert_int_equal(sks_server_bind(server), -ENOBUFS);
+    assert_true(fcntl(fd, F_GETFD) >= 0);
+    assert_int_equal(sks_server_bind(server), 0);
+    sks_server_free(server);
+}
+
+/* Whose it is must not depend on where memory ran out. */
+static void without_a_server_the_descriptor_stays_with_the_caller(void **state)
+{
+    static const enum fault_call calls[] = {FAULT_MALLOC, FAULT_MMAP,
+                                            FAULT_WAKEUP};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        for (long skip = 0;; skip++) {
+            int fd = bound_socket(AF_INET, SOCK_STREAM);
+            sks_server *server;
+
+            fault_set(calls[i], skip, 1, ENOMEM);
+            server = sks_fd_server_new(fd, unit_handler());
+            fault_clear();
+            if (server != NULL) {
+                sks_server_free(server);
+                break;
+            }
+            assert_true(fcntl(fd, F_GETFD) >= 0);
+            close(fd);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(a_bound_stream_is_made_to_listen),
+        UNIT_TEST(one_that_listens_keeps_its_backlog),
+        UNIT_TEST(a_socket_of_packets_is_served_as_such),
+        UNIT_TEST(what_cannot_be_served_is_refused),
+        UNIT_TEST(a_server_of_streams_takes_no_socket_of_packets),
+        UNIT_TEST(it_may_be_one_of_several),
+        UNIT_TEST(a_failed_bind_keeps_the_descriptor),
+        UNIT_TEST(without_a_server_the_descriptor_stays_with_the_caller),
+    };
+
+    return cmocka_run_group_tests_name("transport_fd", tests, NULL, NULL);
+}
