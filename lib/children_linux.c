@@ -113,16 +113,24 @@ static int has_ended(struct sks__child *child)
     return 1;
 }
 
-struct sks__child *sks__children_reap(struct sks__children *c)
+/* One that may have ended, or NULL. */
+static struct sks__child *ready_child(const struct sks__children *c)
 {
     struct epoll_event event;
-    struct sks__child *child;
+    int n;
 
-    if (sks__list_is_empty(&c->running) ||
-        epoll_wait(c->ready_fd, &event, 1, 0) <= 0)
-        return NULL;
-    child = event.data.ptr;
-    if (!has_ended(child))
+    do
+        n = epoll_wait(c->ready_fd, &event, 1, 0);
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? event.data.ptr : NULL;
+}
+
+struct sks__child *sks__children_reap(struct sks__children *c)
+{
+    struct sks__child *child =
+        sks__list_is_empty(&c->running) ? NULL : ready_child(c);
+
+    if (child == NULL || !has_ended(child))
         return NULL;
     sks__children_drop(c, child);
     return child;

@@ -28,7 +28,7 @@ static const struct {
     {-ECONNABORTED, "connection aborted"},
     {-ECONNREFUSED, "connection refused"},
     {-ECONNRESET, "connection reset by peer"},
-    {-EDESTADDRREQ, "no destination address"},
+    {-EDESTADDRREQ, "no address"},
     {-EDQUOT, "disk quota exceeded"},
     {-EEXIST, "already exists"},
     {-EFAULT, "bad pointer"},

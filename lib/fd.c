@@ -1,6 +1,7 @@
 #include "fd.h"
 
 #include "clock.h"
+#include "sigpipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,19 +129,33 @@ ssize_t sks__fd_read_all(int fd, void *buf, size_t n)
     return (ssize_t)done;
 }
 
+/* write(2) without SIGPIPE, which a pipe raises. */
+static ssize_t write_some(int file, const void *buf, size_t n)
+{
+    struct sks__sigpipe held;
+    ssize_t wrote;
+
+    sks__sigpipe_hold(&held);
+    wrote = write(file, buf, n);
+    if (wrote < 0)
+        wrote = -errno;
+    sks__sigpipe_release(&held, wrote == -EPIPE);
+    return wrote;
+}
+
 ssize_t sks__fd_write_all(int file, const void *buf, size_t n)
 {
     size_t done = 0;
 
     while (done < n) {
-        ssize_t wrote = write(file, (const char *)buf + done, n - done);
+        ssize_t wrote = write_some(file, (const char *)buf + done, n - done);
 
         if (wrote >= 0)
             done += (size_t)wrote;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+        else if (wrote == -EAGAIN || wrote == -EWOULDBLOCK)
             sks__fd_wait(file, POLLOUT, -1);
-        else if (errno != EINTR)
-            return done > 0 ? (ssize_t)done : -errno;
+        else if (wrote != -EINTR)
+            return done > 0 ? (ssize_t)done : wrote;
     }
     return (ssize_t)done;
 }

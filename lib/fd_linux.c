@@ -1,11 +1,11 @@
 #include "fd.h"
 
+#include "sigpipe.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
-#include <time.h>
 #include <unistd.h>
 
 const int sks__fd_has_time_limits = 1;
@@ -36,46 +36,17 @@ int sks__fd_accept(int fd, struct sockaddr *address, socklen_t *len,
     return client < 0 ? -errno : client;
 }
 
-/* sendfile(2) has no MSG_NOSIGNAL.  The signal is directed at the thread, so
- * blocking it here and taking it back leaves nothing behind. */
-static void sigpipe_hold(sigset_t *old, int *was_pending)
-{
-    sigset_t pipe_only, pending;
-
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, old);
-    *was_pending = 0;
-    if (sigismember(old, SIGPIPE) && sigpending(&pending) == 0)
-        *was_pending = sigismember(&pending, SIGPIPE);
-}
-
-static void sigpipe_release(const sigset_t *old, int was_pending,
-                            int may_be_raised)
-{
-    const struct timespec none = {0, 0};
-    sigset_t pipe_only;
-
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    if (may_be_raised && !was_pending)
-        while (sigtimedwait(&pipe_only, NULL, &none) < 0 && errno == EINTR)
-            ;
-    pthread_sigmask(SIG_SETMASK, old, NULL);
-}
-
 ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n)
 {
-    sigset_t old;
-    int was_pending;
+    struct sks__sigpipe held;
     ssize_t sent;
 
-    sigpipe_hold(&old, &was_pending);
+    sks__sigpipe_hold(&held);
     sent = sendfile(socket, file, &offset, n);
     if (sent < 0)
         sent = -errno;
     /* It may be raised after a part was sent, too. */
-    sigpipe_release(&old, was_pending, sent < (ssize_t)n);
+    sks__sigpipe_release(&held, sent < (ssize_t)n);
     /* Files of special file systems have no pages to send. */
     if (sent == -EINVAL || sent == -ENOSYS)
         return sks__fd_copy_out(socket, file, offset, n);
@@ -102,12 +73,17 @@ ssize_t sks__fd_tunnel_fill(struct sks__fd_tunnel *t, int socket, size_t n)
 
 ssize_t sks__fd_tunnel_drain(struct sks__fd_tunnel *t, int file, size_t n)
 {
+    struct sks__sigpipe held;
     ssize_t moved;
 
+    sks__sigpipe_hold(&held);
     do
         moved = splice(t->read_fd, NULL, file, NULL, n, SPLICE_F_MOVE);
     while (moved < 0 && errno == EINTR);
-    return moved < 0 ? -errno : moved;
+    if (moved < 0)
+        moved = -errno;
+    sks__sigpipe_release(&held, moved < (ssize_t)n);
+    return moved;
 }
 
 void sks__fd_tunnel_close(struct sks__fd_tunnel *t)

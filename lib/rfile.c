@@ -302,7 +302,7 @@ static int move_by_tunnel(sks_rfile *f, int fd, off_t n, off_t *done)
         *done += got;
     }
     sks__fd_tunnel_close(&t);
-    return got < 0 && got != -EINVAL ? (int)got : 0;
+    return got < 0 && got != -EINVAL && got != -EAGAIN ? (int)got : 0;
 }
 
 static int tunnel_pays(const sks_rfile *f, off_t n)

@@ -135,6 +135,9 @@ static sks_server *finished(sks_server *server, const sks_handler *handler)
     sks__server_open_wakeups(server);
     if (server->fault != -ENOMEM)
         return server;
+    /* What was passed in stays with who passed it. */
+    for (size_t i = 0; i < server->endpoint_count; i++)
+        server->endpoints[i].number = -1;
     sks_server_free(server);
     return NULL;
 }

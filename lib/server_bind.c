@@ -19,13 +19,15 @@ struct sks__listener *sks__server_new_listener(sks_server *server)
     return l;
 }
 
-/* Adopted sockets may be wanted again: they are closed with the server. */
+/* An adopted socket stays open when bind fails, which may be tried again. */
 void sks__listener_close(sks_server *server, struct sks__listener *l)
 {
     sks__unix_path_free(l->path, !sks__server_is_copy(server));
     l->path = NULL;
-    if (!l->adopted)
+    if (l->adopted == NULL || server->bound)
         sks__fd_close(l->fd);
+    if (l->adopted != NULL && server->bound)
+        l->adopted->number = -1;
     l->fd = -1;
 }
 
@@ -45,7 +47,7 @@ enum sks__fd_mode sks__server_mode(const sks_server *server)
                : SKS__FD_BLOCKING;
 }
 
-static int bind_endpoint(sks_server *server, const struct sks__endpoint *e)
+static int bind_endpoint(sks_server *server, struct sks__endpoint *e)
 {
     switch (e->kind) {
     case SKS__ENDPOINT_INET:

@@ -16,12 +16,15 @@ int sks__server_is_copy(const sks_server *server)
            (server->owner != 0 && server->owner != getpid());
 }
 
-/* True if this thread runs a request of the server, or a hook of its loop. */
+/* True if this thread runs a request of the server, or a hook of its loop.  A
+ * child that forked itself may have copied a lock that is never released. */
 static int is_inside(sks_server *server)
 {
     pthread_t self = pthread_self();
     int inside;
 
+    if (sks__server_is_copy(server) && !server->detached)
+        return 0;
     pthread_mutex_lock(&server->lock);
     inside = server->serving && pthread_equal(server->server_thread, self);
     for (struct sks__list *n = server->requests.next;
@@ -116,9 +119,6 @@ static int close_owned(sks_server *server)
     int64_t until = sks__clock_after(server->options.drain_timeout_ms);
     int ended = 1;
 
-    if (is_inside(server))
-        return sks__server_fail(server, SKS_ESTATE,
-                                "a request cannot close its own server");
     sks_server_shutdown(server);
     sks__server_interrupt(server, 0);
     if (await_left(server, until))
@@ -145,6 +145,9 @@ int sks_server_close(sks_server *server)
         return server->fault;
     if (server->closed)
         return sks__server_fail(server, SKS_ECLOSED, "the server is closed");
+    if (is_inside(server))
+        return sks__server_fail(server, SKS_ESTATE,
+                                "a request cannot close its own server");
     if (sks__server_is_copy(server)) {
         forget_copies(server);
         return 0;
@@ -159,6 +162,8 @@ static void abandon(sks_server *server)
 {
     int serving;
 
+    if (sks__server_is_copy(server))
+        return; /* it ends with this process */
     pthread_mutex_lock(&server->lock);
     serving = server->serving;
     server->orphaned = serving;
@@ -203,8 +208,10 @@ static void drop_requests(sks_server *server, sks_request *keep)
     sks__list_init(&server->requests);
     atomic_store(&server->holds, 1);
     atomic_store(&server->active, 0);
-    if (keep != NULL)
-        sks__server_list(server, keep);
+    if (keep == NULL)
+        return;
+    keep->stream.shared = 1;
+    sks__server_list(server, keep);
 }
 
 static void drop_listeners_but(sks_server *server, const sks_request *keep)

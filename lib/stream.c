@@ -296,7 +296,9 @@ void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit)
 {
     char bytes[1024]; /* small: it may lie on a coroutine's stack */
 
-    if (s->at_eof || s->layer->shutdown(s) < 0)
+    if (s->at_eof && !s->shared)
+        return;
+    if (s->layer->shutdown(s) < 0 || s->at_eof)
         return;
     s->timeout_ms = limit_ms;
     s->deadline = sks__clock_after(limit_ms); /* each read makes progress */

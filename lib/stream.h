@@ -60,6 +60,7 @@ struct sks__stream {
     int timeout_ms;   /* for each wait; -1: for ever */
     int64_t deadline; /* for all of them */
     int at_eof;       /* the peer has shut down its side */
+    int shared;       /* another process has the connection, too */
 };
 
 /* limit_ms: the time limits that the socket has already, -1 if none. */
@@ -67,8 +68,8 @@ void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
                       int fd, struct sks__waiter waiter, int blocking,
                       int limit_ms);
 
-/* A moment that bounds all waits from now on; SKS__NEVER lifts it.  From then on
- * the stream's thread waits in poll(2) if nobody waits for it: a system call
+/* A moment that bounds all waits from now on; SKS__NEVER lifts it.  From then
+ * on the stream's thread waits in poll(2) if nobody waits for it: a system call
  * that itself waits can make progress for ever. */
 void sks__stream_set_deadline(struct sks__stream *s, int64_t deadline);
 

@@ -47,8 +47,8 @@ struct sks__listener {
     const struct sks__transport *transport;
     int fd;
     int family;
-    int port;     /* 0 of Unix sockets */
-    int adopted;  /* bound elsewhere: its endpoint closes it */
+    int port;                      /* 0 of Unix sockets */
+    struct sks__endpoint *adopted; /* bound elsewhere; NULL: by us */
     int limit_ms; /* time limits that accepted sockets have; -1: none */
     int knows_destination;        /* packets tell which address they came to */
     struct sks__unix_path *path;  /* to remove on close; NULL: none */
@@ -59,7 +59,7 @@ struct sks__listener {
  * 0, or an error that sks__server_fail() has put into words. */
 int sks__inet_bind(sks_server *server, const struct sks__endpoint *e);
 int sks__unix_bind(sks_server *server, const struct sks__endpoint *e);
-int sks__fd_bind(sks_server *server, const struct sks__endpoint *e);
+int sks__fd_bind(sks_server *server, struct sks__endpoint *e);
 
 /* Makes a bound socket, whose transport and family are set, get requests. */
 int sks__inet_activate(sks_server *server, struct sks__listener *l);

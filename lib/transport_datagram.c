@@ -145,8 +145,7 @@ static int get_request(struct sks__listener *l, sks_request *r)
     r->stream.timeout_ms = options->request_timeout_ms;
     sks__rfile_open_packet(&r->rfile, r->packet.bytes, r->packet.len,
                            r->packet.truncated);
-    sks__wfile_open_packet(&r->wfile,
-                           l->family == AF_UNIX ? SKS__BUFFER_MAX : UDP_MAX);
+    sks__wfile_open_packet(&r->wfile, reply_max(l));
     return 0;
 }
 

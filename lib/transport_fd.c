@@ -5,6 +5,7 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 static int option_of(int fd, int name)
@@ -13,6 +14,14 @@ static int option_of(int fd, int name)
     socklen_t len = sizeof value;
 
     return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -errno : value;
+}
+
+/* One that no peer could find is a mistake. */
+static int is_bound(const struct sks__address *a)
+{
+    if (a->of.any.sa_family == AF_UNIX)
+        return a->len > offsetof(struct sockaddr_un, sun_path);
+    return sks__address_port(a) != 0;
 }
 
 /* What the socket is; its transport and family are known afterwards. */
@@ -26,6 +35,8 @@ static int identify(struct sks__listener *l, struct sks__address *a)
     l->family = a->of.any.sa_family;
     if (l->family != AF_INET && l->family != AF_INET6 && l->family != AF_UNIX)
         return -EAFNOSUPPORT;
+    if (!is_bound(a))
+        return -EDESTADDRREQ;
     if (type == SOCK_STREAM)
         l->transport = &sks__stream_transport;
     else if (type == SOCK_DGRAM)
@@ -67,14 +78,14 @@ static int adopt(sks_server *server, struct sks__listener *l)
     return 0;
 }
 
-int sks__fd_bind(sks_server *server, const struct sks__endpoint *e)
+int sks__fd_bind(sks_server *server, struct sks__endpoint *e)
 {
     struct sks__listener *l = sks__server_new_listener(server);
     int rc;
 
     if (l == NULL)
         return sks__server_fail(server, -E2BIG, "too many addresses");
-    l->adopted = 1;
+    l->adopted = e;
     l->fd = e->number;
     rc = adopt(server, l);
     if (rc == 0)
