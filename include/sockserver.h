@@ -127,7 +127,8 @@ SKS_API const char *sks_request_client_address(const sks_request *request);
 SKS_API void sks_request_set_timeout_ms(sks_request *request, int ms);
 
 /** Bounds all waits from now on together, in milliseconds: a total, against
- * peers that send one byte a minute.  -1 lifts it. */
+ * peers that send one byte a minute.  -1 lifts it.  From then on each wait may
+ * cost a system call more, as the connection becomes non-blocking. */
 SKS_API void sks_request_set_deadline_ms(sks_request *request, int ms);
 
 /** True once the server is stopping: end after the reply under way. */
@@ -317,8 +318,10 @@ SKS_API void sks_server_set_handle_error(
 /** Called when sks_server_handle_request() waited in vain (nothing). */
 SKS_API void sks_server_set_handle_timeout(
     sks_server *server, void (*fn)(void *arg, sks_server *server), void *arg);
-/** Called in each turn of sks_server_serve_forever() (nothing); see
- * sks_server_set_poll_interval_ms(). */
+/** Called in each turn of sks_server_serve_forever() (nothing): when something
+ * happened there, and as often as sks_server_set_poll_interval_ms() says.
+ * Under a strategy whose workers get requests themselves (coroutine) nothing
+ * happens there but that. */
 SKS_API void sks_server_set_service_actions(
     sks_server *server, void (*fn)(void *arg, sks_server *server), void *arg);
 

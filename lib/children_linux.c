@@ -81,18 +81,22 @@ static int watch(struct sks__children *c, struct sks__child *child)
 
 int sks__children_fork(struct sks__children *c, struct sks__child *child)
 {
+    pid_t pid;
+
     if (c->spare_fd < 0)
         c->spare_fd = fcntl(c->ready_fd, F_DUPFD_CLOEXEC, 0);
     if (c->spare_fd < 0)
         return -errno;
     child->signal = 0;
-    child->pid = fork();
-    if (child->pid < 0)
+    pid = fork();
+    if (pid < 0)
         return -errno;
-    if (child->pid > 0)
-        return watch(c, child);
-    sks__children_close(c);
-    return 0;
+    if (pid == 0) {
+        sks__children_close(c);
+        return 0;
+    }
+    child->pid = pid;
+    return watch(c, child);
 }
 
 /* True if the child has ended, which reaps it. */

@@ -51,8 +51,9 @@ int sks__fd_poll(struct pollfd *fds, size_t n, int64_t until)
 int sks__fd_wait(int fd, short events, int ms)
 {
     struct pollfd p = {.fd = fd, .events = events};
+    int rc = sks__fd_poll(&p, 1, sks__clock_after(ms));
 
-    return sks__fd_poll(&p, 1, sks__clock_after(ms));
+    return rc > 0 && (p.revents & POLLNVAL) ? -EBADF : rc;
 }
 
 int sks__fd_set_option(int fd, int level, int name, int value)
@@ -152,8 +153,6 @@ ssize_t sks__fd_write_all(int file, const void *buf, size_t n)
 
         if (wrote >= 0)
             done += (size_t)wrote;
-        else if (wrote == -EAGAIN || wrote == -EWOULDBLOCK)
-            sks__fd_wait(file, POLLOUT, -1);
         else if (wrote != -EINTR)
             return done > 0 ? (ssize_t)done : wrote;
     }

@@ -52,7 +52,8 @@ ssize_t sks__fd_copy_out(int socket, int file, off_t offset, size_t n);
 /* Reads n bytes; fewer at end of file, or an error. */
 ssize_t sks__fd_read_all(int fd, void *buf, size_t n);
 
-/* Writes n bytes to a file; how many were written, or an error. */
+/* Writes n bytes to a file: how many were written, or an error if none were;
+ * -EAGAIN of one that is non-blocking and full. */
 ssize_t sks__fd_write_all(int file, const void *buf, size_t n);
 
 /* --- fd_linux.c, fd_posix.c --- */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* Rounds up to what any type may need. */
@@ -18,25 +19,72 @@ static size_t aligned(size_t n)
     return (n + a - 1) / a * a;
 }
 
+/* Where the parts of a request lie in its memory. */
+struct layout {
+    size_t slot_at, self_at, size;
+};
+
+static struct layout layout_of(const sks_server *server)
+{
+    struct layout l = {.slot_at = aligned(sizeof(sks_request))};
+
+    l.self_at = l.slot_at + aligned(server->strategy.request_size);
+    l.size = l.self_at + server->handler.self_size;
+    return l;
+}
+
+/* Memory of an earlier request, or NULL. */
+static sks_request *take_spare(sks_server *server)
+{
+    sks_request *r = NULL;
+
+    pthread_mutex_lock(&server->lock);
+    if (!sks__list_is_empty(&server->spares)) {
+        r = SKS__LIST_ENTRY(server->spares.next, sks_request, node);
+        sks__list_remove(&r->node);
+        server->spare_count--;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return r;
+}
+
 sks_request *sks__request_new(sks_server *server,
                               struct sks__listener *listener)
 {
-    size_t slot_at = aligned(sizeof(sks_request));
-    size_t self_at = slot_at + aligned(server->strategy.request_size);
-    sks_request *r = calloc(1, self_at + server->handler.self_size);
+    struct layout l = layout_of(server);
+    sks_request *r = take_spare(server);
 
+    if (r != NULL)
+        memset(r, 0, l.size);
+    else
+        r = calloc(1, l.size);
     if (r == NULL)
         return NULL;
     r->server = server;
     r->listener = listener;
-    r->slot = (char *)r + slot_at;
-    r->self = server->handler.self_size > 0 ? (char *)r + self_at : NULL;
+    r->slot = (char *)r + l.slot_at;
+    r->self = server->handler.self_size > 0 ? (char *)r + l.self_at : NULL;
     sks__list_init(&r->node);
     return r;
 }
 
+/* Kept for the next request: allocating costs more than most of what a request
+ * does here, and in a parent of forked children it copies pages, too. */
 void sks__request_free(sks_request *r)
 {
+    sks_server *server;
+
+    if (r == NULL)
+        return;
+    server = r->server;
+    pthread_mutex_lock(&server->lock);
+    if (server->spare_count < SKS__SPARES_MAX) {
+        server->spare_count++;
+        /* The one freed last has the warmest cache. */
+        sks__list_append(server->spares.next, &r->node);
+        r = NULL;
+    }
+    pthread_mutex_unlock(&server->lock);
     free(r);
 }
 
@@ -141,6 +189,8 @@ void sks_request_close(sks_request *r)
     if (r->exposed)
         sks__server_conceal(server);
     r->listener->transport->close_request(r);
+    if (server->detached)
+        return; /* the process ends: freeing would only copy pages for it */
     sks__rfile_close(&r->rfile);
     sks__wfile_close(&r->wfile);
     sks__request_free(r);

@@ -50,7 +50,7 @@ struct sks_request {
 sks_request *sks__request_new(sks_server *server,
                               struct sks__listener *listener);
 
-/* Frees a request that never got a peer. */
+/* Ends a request's struct; its memory may be kept for the next. */
 void sks__request_free(sks_request *request);
 
 /* What the request's waits go through. */

@@ -229,6 +229,18 @@ static size_t left_of(off_t n, off_t done, size_t most)
     return n < 0 || n - done > (off_t)most ? most : (size_t)(n - done);
 }
 
+/* Until a pipe or the like takes more: 0, or an error. */
+static int await_file(const sks_rfile *f, int fd)
+{
+    static const struct sks__waiter own_thread;
+    int rc = f->stream == NULL
+                 ? sks__waiter_wait(&own_thread, fd, POLLOUT, -1)
+                 : sks__waiter_wait(&f->stream->waiter, fd, POLLOUT,
+                                    f->stream->timeout_ms);
+
+    return rc > 0 ? 0 : rc == 0 ? SKS_ETIMEDOUT : rc;
+}
+
 /* Moves through the buffer until n bytes are done, or the stream ends; fills it
  * only if `refill`.  0 or an error. */
 static int move_by_copy(sks_rfile *f, int fd, off_t n, int refill, off_t *done)
@@ -244,6 +256,8 @@ static int move_by_copy(sks_rfile *f, int fd, off_t n, int refill, off_t *done)
             return (int)got;
         got = sks__fd_write_all(fd, sks__buffer_bytes(b),
                                 left_of(n, *done, sks__buffer_len(b)));
+        if (got == -EAGAIN)
+            got = await_file(f, fd);
         if (got < 0)
             return (int)got;
         *done += (off_t)sks__buffer_take(b, NULL, (size_t)got);

@@ -112,6 +112,7 @@ static sks_server *server_new(int socktype)
     server->strategy = *sks_synchronous();
     server->stop.read_fd = server->turn.read_fd = server->gathered_fd = -1;
     sks__list_init(&server->requests);
+    sks__list_init(&server->spares);
     atomic_init(&server->exposed_fd, -1);
     atomic_init(&server->holds, 1);
     if (open_locks(server) < 0) {
@@ -204,8 +205,19 @@ static void free_endpoints(sks_server *server)
     free(server->endpoints);
 }
 
+static void free_spares(sks_server *server)
+{
+    while (!sks__list_is_empty(&server->spares)) {
+        struct sks__list *n = server->spares.next;
+
+        sks__list_remove(n);
+        free(SKS__LIST_ENTRY(n, sks_request, node));
+    }
+}
+
 static void free_memory(sks_server *server)
 {
+    free_spares(server);
     sks__server_drop_listeners(server, 0);
     free_endpoints(server);
     free(server->strategy_self);

@@ -18,6 +18,9 @@
 /* No server needs more, and arrays of descriptors to poll fit on a stack. */
 enum { SKS__LISTENERS_MAX = 64 };
 
+/* How many ended requests' memory is kept. */
+enum { SKS__SPARES_MAX = 64 };
+
 /* Of limits that are given in bytes or workers: above is a mistake. */
 enum { SKS__BUFFER_MAX = 64 * 1024 * 1024, SKS__WORKERS_MAX = 1024 * 1024 };
 
@@ -63,7 +66,6 @@ struct sks_server {
 
     struct sks__endpoint *endpoints;
     size_t endpoint_count;
-    struct sks__listener listeners[SKS__LISTENERS_MAX];
     size_t listener_count;
     size_t next_listener; /* the default loop takes turns */
     int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
@@ -83,16 +85,21 @@ struct sks_server {
     int bound, closed;
     pid_t owner;  /* the process that bound it or serves */
     int detached; /* in a forked child, for one request */
-    char error[256];
     atomic_uint holds;
     atomic_uint active; /* requests taken and not ended */
 
     pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t left;       /* serving became 0 */
     struct sks__list requests; /* that may be interrupted */
-    int serving;               /* a thread is in the default loop or serve */
-    pthread_t server_thread;   /* which */
-    int orphaned;              /* freed by its owner while a thread serves */
+    struct sks__list spares;   /* memory of requests that ended */
+    unsigned spare_count;
+    int serving;             /* a thread is in the default loop or serve */
+    pthread_t server_thread; /* which */
+    int orphaned;            /* freed by its owner while a thread serves */
+
+    /* Last, so that what each request touches lies together. */
+    char error[256];
+    struct sks__listener listeners[SKS__LISTENERS_MAX];
 };
 
 /* Remembers what went wrong in words, and returns rc. */

@@ -189,8 +189,8 @@ void sks_server_free(sks_server *server)
 /* Another thread of the parent may have held the lock when it forked. */
 static void renew_locks(sks_server *server)
 {
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->left, NULL);
+    server->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    server->left = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     server->serving = 0;
 }
 
@@ -206,12 +206,10 @@ static void drop_requests(sks_server *server, sks_request *keep)
             r->listener->transport->close_request(r);
     }
     sks__list_init(&server->requests);
-    atomic_store(&server->holds, 1);
-    atomic_store(&server->active, 0);
     if (keep == NULL)
         return;
     keep->stream.shared = 1;
-    sks__server_list(server, keep);
+    sks__list_append(&server->requests, &keep->node);
 }
 
 static void drop_listeners_but(sks_server *server, const sks_request *keep)

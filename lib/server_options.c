@@ -52,8 +52,8 @@ static int may_set_size(sks_server *server, size_t n, size_t least,
 
 /* --- endpoints --- */
 
-static void add_endpoint(sks_server *server, int kind, const char *name,
-                         int number)
+static void add_endpoint(sks_server *server, enum sks__endpoint_kind kind,
+                         const char *name, int number)
 {
     struct sks__endpoint *all =
         realloc(server->endpoints, (server->endpoint_count + 1) * sizeof *all);

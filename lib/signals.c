@@ -36,7 +36,7 @@ static void set_default(void)
 
 static void ask(int signal)
 {
-    int kept = errno;
+    int kept = errno, asked = 0;
 
     (void)signal;
     atomic_fetch_add(&at_work, 1);
@@ -45,13 +45,15 @@ static void ask(int signal)
 
         if (server == NULL)
             continue;
+        asked = 1;
         /* A terminal signals forked children too, whose parent decides. */
         if (server->detached)
             atomic_store(&server->stopped_here, 1);
         else
             sks_server_shutdown(server);
     }
-    set_default();
+    if (asked)
+        set_default();
     atomic_fetch_sub(&at_work, 1);
     errno = kept;
 }
@@ -127,10 +129,10 @@ void sks__signals_forget(sks_server *server)
     i = slot_of(server);
     if (i < SLOTS) {
         atomic_store(&slots[i], NULL);
-        if (--used == 0)
-            restore();
         while (atomic_load(&at_work) > 0)
             sched_yield();
+        if (--used == 0)
+            restore();
     }
     pthread_mutex_unlock(&lock);
 }

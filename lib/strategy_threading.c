@@ -156,9 +156,11 @@ static int process_request(void *self, sks_request *request)
         w = SKS__LIST_ENTRY(t->idle.prev, struct worker, idle);
         sks__list_remove(&w->idle);
         w->request = request;
-        pthread_cond_signal(&w->wake);
     }
     pthread_mutex_unlock(&t->lock);
+    /* Without the lock, which it would have to wait for. */
+    if (w != NULL)
+        pthread_cond_signal(&w->wake);
     return w != NULL ? 0 : hire(t, request);
 }
 

@@ -14,9 +14,15 @@
 
 struct sks__listener;
 
+enum sks__endpoint_kind {
+    SKS__ENDPOINT_INET,
+    SKS__ENDPOINT_PATH,
+    SKS__ENDPOINT_FD
+};
+
 /* What was asked for, before bind; the server owns it and its text. */
 struct sks__endpoint {
-    enum { SKS__ENDPOINT_INET, SKS__ENDPOINT_PATH, SKS__ENDPOINT_FD } kind;
+    enum sks__endpoint_kind kind;
     char *name; /* of a host, or a path; NULL: every address */
     int number; /* port or descriptor */
 };

@@ -28,12 +28,14 @@ void sks__wfile_close(sks_wfile *f)
 static int send_through(sks_wfile *f, const void *bytes, size_t n, int more)
 {
     struct sks__buffer *b = &f->buffer;
-    struct iovec iov[2] = {{(void *)sks__buffer_bytes(b), sks__buffer_len(b)},
-                           {(void *)bytes, n}};
-    int rc = sks__buffer_len(b) > 0
-                 ? sks__stream_write(f->stream, iov, 2, more)
-                 : sks__stream_write(f->stream, iov + 1, 1, more);
+    struct iovec iov[2];
+    int count = 0, rc;
 
+    if (sks__buffer_len(b) > 0)
+        iov[count++] = (struct iovec){b->data + b->start, sks__buffer_len(b)};
+    if (n > 0)
+        iov[count++] = (struct iovec){(void *)bytes, n};
+    rc = sks__stream_write(f->stream, iov, count, more);
     b->start = b->end = 0;
     return rc;
 }
