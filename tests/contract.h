@@ -40,7 +40,8 @@ enum contract_trait {
     CONTRACT_SHARED = 1 << 10,     /* runs them in this process */
     CONTRACT_PROCESSES = 1 << 11,  /* runs them in processes of their own */
     CONTRACT_DISPATCHES = 1 << 12, /* starts a worker for each request */
-    CONTRACT_BUILT_IN = 1 << 13    /* the strategy is found by its name */
+    CONTRACT_LIMITS = 1 << 13,     /* max_workers limits the requests at once */
+    CONTRACT_BUILT_IN = 1 << 14    /* the strategy is found by its name */
 };
 
 struct contract_transport {

@@ -161,13 +161,19 @@ static void the_built_in_strategies_are_in_the_list(struct contract *c)
 }
 
 static const struct contract_case any[] = {
-    CONTRACT_CASE(a_limit_of_one_runs_one_after_the_other),
     CONTRACT_CASE(the_limit_is_the_strategys_unless_set),
 };
 
 static const struct contract_case parallel[] = {
-    CONTRACT_CASE(no_more_than_max_workers_run_and_the_others_wait),
     CONTRACT_CASE(requests_run_at_once_up_to_the_limit),
+};
+
+static const struct contract_case limited[] = {
+    CONTRACT_CASE(a_limit_of_one_runs_one_after_the_other),
+};
+
+static const struct contract_case limited_parallel[] = {
+    CONTRACT_CASE(no_more_than_max_workers_run_and_the_others_wait),
     CONTRACT_CASE(shutdown_at_the_limit_is_at_once),
     CONTRACT_CASE(waiting_at_the_limit_takes_no_time),
 };
@@ -180,6 +186,8 @@ static const struct contract_case built_in[] = {
 const struct contract_list contract_limits[] = {
     CONTRACT_LIST(0, any),
     CONTRACT_LIST(CONTRACT_PARALLEL, parallel),
+    CONTRACT_LIST(CONTRACT_LIMITS, limited),
+    CONTRACT_LIST(CONTRACT_LIMITS | CONTRACT_PARALLEL, limited_parallel),
     CONTRACT_LIST(CONTRACT_BUILT_IN, built_in),
     {0},
 };

@@ -57,7 +57,7 @@ static void shutdown_ends_serve_forever_from_a_hook(struct contract *c)
     assert_int_equal(contract_join(&c->serving), 0);
 }
 
-static sks_server *signalled; /* what the signal handler shuts down */
+static _Atomic(sks_server *) signalled; /* what the signal handler shuts down */
 
 static void shut_on_signal(int number)
 {

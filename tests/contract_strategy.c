@@ -38,6 +38,20 @@ static struct sigaction dispositions[CRASHES];
 static struct contract world;
 static struct contract_shared *shared;
 
+/* What sanitizers ask a program for.  Some cases ask for more memory than there
+ * is, and the forking strategy forks where threads run. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1:die_after_fork=0";
+}
+
 /* --- a case's world --- */
 
 static void make_directory(struct contract *c)
@@ -145,6 +159,7 @@ static unsigned traits_of(const struct contract_transport *transport,
            (strategy->flags & SKS_SHARES_MEMORY ? CONTRACT_SHARED
                                                 : CONTRACT_PROCESSES) |
            (strategy->serve ? 0u : CONTRACT_DISPATCHES) |
+           (strategy->flags & SKS_MULTIPLEXES ? 0u : CONTRACT_LIMITS) |
            (built_in ? CONTRACT_BUILT_IN : 0u);
 }
 
@@ -285,9 +300,25 @@ static void close_others_on_exec(void)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+/* A sanitizer may start a thread of its own with the program's first, which
+ * is not to be mistaken for the library's. */
+static void start_first_thread(void)
+{
+    pthread_t thread;
+
+    if (__real_pthread_create(&thread, NULL, do_nothing, NULL) == 0)
+        pthread_join(thread, NULL);
+}
+
 static void prepare(void)
 {
     close_others_on_exec();
+    start_first_thread();
     shared = __real_mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)

@@ -264,10 +264,10 @@ static void a_child_of_somebody_else_is_not_reaped(void **state)
 
     (void)state;
     open_nursery(&n);
-    fork_one(&n, &child, 1, 0);
     other = __real_fork();
     if (other == 0)
         _exit(7);
+    fork_one(&n, &child, 1, 0);
     waitid(P_PID, (id_t)other, &info, WEXITED | WNOWAIT);
     assert_null(sks__children_reap(&n.set));
     open_gate(&n);
@@ -453,6 +453,16 @@ static void the_last_child_is_watched_through_the_spare_descriptor(void **state)
     close_nursery(&n);
 }
 
+static int told_fd;
+
+static void tell_of_alarm(int signal)
+{
+    (void)signal;
+    if (__real_write(told_fd, "x", 1) == 1)
+        _exit(0);
+}
+
+/* It would end by itself when its alarm comes, and tell. */
 static void a_child_that_cannot_be_watched_does_not_live(void **state)
 {
     struct nursery n;
@@ -461,15 +471,19 @@ static void a_child_that_cannot_be_watched_does_not_live(void **state)
 
     (void)state;
     open_nursery(&n);
+    told_fd = n.told[1];
     fault_set(FAULT_EPOLL, 0, 1, ENOMEM);
     rc = sks__children_fork(&n.set, &child);
-    if (rc == 0)
+    if (rc == 0) {
+        signal(SIGALRM, tell_of_alarm);
         wait_at_gate(&n);
-    if (rc == 0)
         _exit(0);
+    }
     assert_int_equal(rc, -ENOMEM);
     assert_null(sks__children_first(&n.set));
     assert_int_equal(__real_waitpid(child.pid, NULL, WNOHANG), -1);
+    while (deadline_poll(n.told[0], POLLIN, 0))
+        assert_int_equal(hear(&n), '.');
     close_nursery(&n);
 }
 

@@ -82,6 +82,9 @@ static void a_removed_node_may_be_removed_again(void **state)
     sks__list_remove(&a.node);
     sks__list_remove(&a.node);
     expect(&list, "b");
+    sks__list_remove(&b.node);
+    sks__list_remove(&a.node);
+    expect(&list, "");
 }
 
 int main(void)

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/time.h>
 
 enum call { READ, WRITE, SENDFILE, FILL, SHUTDOWN, WAIT };
 
@@ -123,7 +122,7 @@ static struct sks__stream play(const struct sks__layer *layer,
     struct sks__stream s;
 
     next = steps;
-    end = steps + n;
+    end = n > 0 ? steps + n : steps;
     written_n = 0;
     sks__stream_init(&s, layer, 76, waiter, 0, -1);
     return s;
@@ -550,138 +549,6 @@ static void there_is_no_lingering_for_a_peer_that_is_gone(void **state)
     expect_played();
 }
 
-/* --- streams whose layer waits by itself --- */
-
-static struct sks__stream blocking_stream(const struct sks__layer *layer,
-                                          int fd, int limit_ms)
-{
-    struct sks__waiter none = {NULL, NULL};
-    struct sks__stream s;
-
-    sks__stream_init(&s, layer, fd, none, 1, limit_ms);
-    return s;
-}
-
-static long long limit_us(int fd, int name)
-{
-    struct timeval limit = {-1, 0};
-    socklen_t len = sizeof limit;
-
-    getsockopt(fd, SOL_SOCKET, name, &limit, &len);
-    return (long long)limit.tv_sec * 1000000 + limit.tv_usec;
-}
-
-static void a_blocking_socket_gets_the_time_limit(void **state)
-{
-    static const struct step steps[] = {{READ, 1, 0}, {WRITE, 1, 0}};
-    struct iovec iov = {(void *)"x", 1};
-    struct sks__stream s;
-    char byte;
-    int fds[2];
-
-    (void)state;
-    unit_pair(SOCK_STREAM, fds);
-    PLAY(&scripted, steps);
-    s = blocking_stream(&scripted, fds[0], -1);
-    s.timeout_ms = 61000;
-    assert_int_equal(sks__stream_read(&s, &byte, 1), 1);
-    assert_int_equal(limit_us(fds[0], SO_RCVTIMEO), 61000000);
-    assert_int_equal(limit_us(fds[0], SO_SNDTIMEO), 0);
-    assert_int_equal(sks__stream_write(&s, &iov, 1, 0), 0);
-    assert_int_equal(limit_us(fds[0], SO_SNDTIMEO), 61000000);
-    close(fds[0]);
-    close(fds[1]);
-}
-
-static void a_time_limit_that_is_there_is_not_set_again(void **state)
-{
-    static const struct step steps[] = {{READ, 1, 0}, {READ, 1, 0}};
-    struct sks__stream s;
-    char byte;
-    int fds[2];
-
-    (void)state;
-    unit_pair(SOCK_STREAM, fds);
-    PLAY(&scripted, steps);
-    s = blocking_stream(&scripted, fds[0], 61000);
-    s.timeout_ms = 61000;
-    assert_int_equal(sks__stream_read(&s, &byte, 1), 1);
-    assert_int_equal(limit_us(fds[0], SO_RCVTIMEO), 0);
-    s.timeout_ms = -1;
-    sks__fd_set_time_limit(fds[0], SO_RCVTIMEO, 61000);
-    assert_int_equal(sks__stream_read(&s, &byte, 1), 1);
-    assert_int_equal(limit_us(fds[0], SO_RCVTIMEO), 0);
-    close(fds[0]);
-    close(fds[1]);
-}
-
-static void after_an_interruption_a_blocking_read_waits_no_longer(void **state)
-{
-    static const struct step steps[] = {{READ, -EINTR, 0}, {READ, 1, 0}};
-    struct sks__stream s;
-    char byte;
-    int fds[2];
-
-    (void)state;
-    unit_pair(SOCK_STREAM, fds);
-    PLAY(&scripted, steps);
-    s = blocking_stream(&scripted, fds[0], -1);
-    s.timeout_ms = INT_MAX;
-    s.deadline = sks__clock_after(61000);
-    assert_int_equal(sks__stream_read(&s, &byte, 1), 1);
-    assert_in_range(limit_us(fds[0], SO_RCVTIMEO), 1, 61000000);
-    expect_played();
-    close(fds[0]);
-    close(fds[1]);
-}
-
-static void a_blocking_read_needs_no_poll_and_times_out(void **state)
-{
-    struct sks__stream s;
-    char byte;
-    int fds[2];
-
-    (void)state;
-    unit_pair(SOCK_STREAM, fds);
-    s = blocking_stream(&sks__socket_layer, fds[0], -1);
-    s.timeout_ms = 10;
-    fault_set(FAULT_POLL, 0, 0, 0);
-    __real_send(fds[1], "x", 1, 0);
-    assert_int_equal(sks__stream_read(&s, &byte, 1), 1);
-    assert_int_equal(fault_calls(FAULT_POLL), 0);
-    assert_int_equal(sks__stream_read(&s, &byte, 1), SKS_ETIMEDOUT);
-    s.timeout_ms = 0;
-    assert_int_equal(sks__stream_read(&s, &byte, 1), SKS_ETIMEDOUT);
-    close(fds[0]);
-    close(fds[1]);
-}
-
-static void a_time_limit_that_cannot_be_set_is_told(void **state)
-{
-    struct sks__stream s = blocking_stream(&scripted, -1, -1);
-    char byte;
-
-    (void)state;
-    s.timeout_ms = 1000;
-    assert_int_equal(sks__stream_read(&s, &byte, 1), -EBADF);
-}
-
-/* --- waiters --- */
-
-static void without_a_waiter_the_thread_itself_waits(void **state)
-{
-    struct sks__waiter none = {NULL, NULL};
-    int fds[2];
-
-    (void)state;
-    unit_pair(SOCK_STREAM, fds);
-    assert_int_equal(sks__waiter_wait(&none, fds[0], POLLOUT, DEADLINE_MS), 1);
-    assert_int_equal(sks__waiter_wait(&none, fds[0], POLLIN, 0), 0);
-    assert_int_equal(sks__waiter_wait(&none, -1, 0, 1), 0);
-    close(fds[0]);
-    close(fds[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -714,12 +581,6 @@ int main(void)
         UNIT_TEST(lingering_ends_when_nothing_comes),
         UNIT_TEST(there_is_no_lingering_for_a_peer_that_has_closed),
         UNIT_TEST(there_is_no_lingering_for_a_peer_that_is_gone),
-        UNIT_TEST(a_blocking_socket_gets_the_time_limit),
-        UNIT_TEST(a_time_limit_that_is_there_is_not_set_again),
-        UNIT_TEST(after_an_interruption_a_blocking_read_waits_no_longer),
-        UNIT_TEST(a_blocking_read_needs_no_poll_and_times_out),
-        UNIT_TEST(a_time_limit_that_cannot_be_set_is_told),
-        UNIT_TEST(without_a_waiter_the_thread_itself_waits),
     };
 
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

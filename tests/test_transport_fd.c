@@ -7,18 +7,30 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
-/* A socket that is bound to 127.0.0.1, or none of this family. */
-static int bound_socket(int family, int type)
+static int bound_inet(int type)
 {
     struct sockaddr_in in = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = __real_socket(family, type, 0);
+    int fd = __real_socket(AF_INET, type, 0);
 
-    assert_true(fd >= 0);
-    if (family == AF_INET)
-        assert_return_code(__real_bind(fd, (struct sockaddr *)&in, sizeof in),
-                           errno);
+    assert_return_code(__real_bind(fd, (struct sockaddr *)&in, sizeof in),
+                       errno);
+    return fd;
+}
+
+/* Bound to a path that is gone already: the socket keeps its name. */
+static int bound_unix(int type)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fd = __real_socket(AF_UNIX, type, 0);
+
+    snprintf(un.sun_path, sizeof un.sun_path, "/tmp/sks-unit-%ld",
+             (long)getpid());
+    assert_return_code(__real_bind(fd, (struct sockaddr *)&un, sizeof un),
+                       errno);
+    unlink(un.sun_path);
     return fd;
 }
 
@@ -45,7 +57,7 @@ static void expect_refused(int fd, int error, const char *why)
 
 static void a_bound_stream_is_made_to_listen(void **state)
 {
-    int fd = bound_socket(AF_INET, SOCK_STREAM);
+    int fd = bound_inet(SOCK_STREAM);
     sks_server *server = sks_fd_server_new(fd, unit_handler());
     char text[60];
 
@@ -64,7 +76,7 @@ static void a_bound_stream_is_made_to_listen(void **state)
 
 static void one_that_listens_keeps_its_backlog(void **state)
 {
-    int fd = bound_socket(AF_INET, SOCK_STREAM);
+    int fd = bound_inet(SOCK_STREAM);
     sks_server *server = sks_fd_server_new(fd, unit_handler());
 
     (void)state;
@@ -77,19 +89,36 @@ static void one_that_listens_keeps_its_backlog(void **state)
 
 static void a_socket_of_packets_is_served_as_such(void **state)
 {
-    int fd = bound_socket(AF_INET, SOCK_DGRAM);
-    sks_server *server = sks_fd_server_new(fd, unit_handler());
+    sks_server *server =
+        sks_fd_server_new(bound_inet(SOCK_DGRAM), unit_handler());
+    char text[60];
 
     (void)state;
     assert_int_equal(sks_server_bind(server), 0);
     assert_ptr_equal(server->listeners[0].transport, &sks__datagram_transport);
     assert_true(server->listeners[0].knows_destination);
     sks_server_free(server);
-    server =
-        sks_fd_server_new(bound_socket(AF_UNIX, SOCK_DGRAM), unit_handler());
+    server = sks_fd_server_new(bound_unix(SOCK_DGRAM), unit_handler());
     assert_int_equal(sks_server_bind(server), 0);
-    assert_string_equal(sks_server_address(server, 0), "unix:");
+    snprintf(text, sizeof text, "unix:/tmp/sks-unit-%ld", (long)getpid());
+    assert_string_equal(sks_server_address(server, 0), text);
+    assert_int_equal(server->listeners[0].family, AF_UNIX);
     sks_server_free(server);
+}
+
+static void an_unbound_socket_is_refused(void **state)
+{
+    static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        sks_server *server =
+            sks_fd_server_new(__real_socket(families[i], SOCK_STREAM, 0),
+                              unit_handler());
+
+        assert_true(sks_server_bind(server) < 0);
+        sks_server_free(server);
+    }
 }
 
 static void what_cannot_be_served_is_refused(void **state)
@@ -101,7 +130,7 @@ static void what_cannot_be_served_is_refused(void **state)
     assert_return_code(__real_pipe(ends), errno);
     expect_refused(ends[0], -ENOTSOCK, "not a socket");
     close(ends[1]);
-    expect_refused(bound_socket(AF_UNIX, SOCK_SEQPACKET), -EPROTOTYPE,
+    expect_refused(bound_unix(SOCK_SEQPACKET), -EPROTOTYPE,
                    "wrong kind of socket");
     expect_refused(__real_socket(AF_NETLINK, SOCK_DGRAM, 0), -EAFNOSUPPORT,
                    "address family not supported");
@@ -112,7 +141,7 @@ static void a_server_of_streams_takes_no_socket_of_packets(void **state)
     sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
 
     (void)state;
-    sks_server_add_fd(server, bound_socket(AF_INET, SOCK_DGRAM));
+    sks_server_add_fd(server, bound_inet(SOCK_DGRAM));
     assert_int_equal(sks_server_bind(server), -EPROTOTYPE);
     assert_null(sks_server_address(server, 0));
     sks_server_free(server);
@@ -123,7 +152,7 @@ static void it_may_be_one_of_several(void **state)
     sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
 
     (void)state;
-    sks_server_add_fd(server, bound_socket(AF_INET, SOCK_STREAM));
+    sks_server_add_fd(server, bound_inet(SOCK_STREAM));
     assert_int_equal(sks_server_bind(server), 0);
     assert_non_null(sks_server_address(server, 1));
     sks_server_free(server);
@@ -132,7 +161,7 @@ static void it_may_be_one_of_several(void **state)
 /* It was not ours before, and bind may be tried again. */
 static void a_failed_bind_keeps_the_descriptor(void **state)
 {
-    int fd = bound_socket(AF_INET, SOCK_STREAM);
+    int fd = bound_inet(SOCK_STREAM);
     sks_server *server = sks_fd_server_new(fd, unit_handler());
 
     (void)state;
@@ -152,7 +181,7 @@ static void without_a_server_the_descriptor_stays_with_the_caller(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         for (long skip = 0;; skip++) {
-            int fd = bound_socket(AF_INET, SOCK_STREAM);
+            int fd = bound_inet(SOCK_STREAM);
             sks_server *server;
 
             fault_set(calls[i], skip, 1, ENOMEM);
@@ -174,6 +203,7 @@ int main(void)
         UNIT_TEST(a_bound_stream_is_made_to_listen),
         UNIT_TEST(one_that_listens_keeps_its_backlog),
         UNIT_TEST(a_socket_of_packets_is_served_as_such),
+        UNIT_TEST(an_unbound_socket_is_refused),
         UNIT_TEST(what_cannot_be_served_is_refused),
         UNIT_TEST(a_server_of_streams_takes_no_socket_of_packets),
         UNIT_TEST(it_may_be_one_of_several),

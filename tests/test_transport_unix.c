@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
@@ -14,10 +15,19 @@
 /* A directory of this test, and a path in it. */
 static char directory[40], path[60];
 
+/* What happened to the lock of that directory, and what was at the path then;
+ * and how often a wait for it is interrupted. */
+static char events[200];
+static int watching, interruptions;
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+
 static int begin(void **state)
 {
     int rc = unit_begin(state);
 
+    watching = interruptions = 0;
     strcpy(directory, "/tmp/sks-unit-XXXXXX");
     if (mkdtemp(directory) == NULL)
         return -1;
@@ -249,6 +259,59 @@ static void without_descriptors_a_stale_socket_stays(void **state)
     unlink(path);
 }
 
+/* A word for what is at the path. */
+static const char *found(void)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fd = __real_socket(AF_UNIX, SOCK_STREAM, 0), rc;
+
+    strcpy(un.sun_path, path);
+    rc = connect(fd, (struct sockaddr *)&un, sizeof un);
+    close(fd);
+    return !exists(path) ? "nothing" : rc == 0 ? "live" : "stale";
+}
+
+int __wrap_flock(int fd, int operation)
+{
+    size_t n = strlen(events);
+    struct stat locked, ours;
+
+    if (operation != LOCK_UN && interruptions > 0) {
+        interruptions--;
+        errno = EINTR;
+        return -1;
+    }
+    if (watching && fstat(fd, &locked) == 0 && stat(directory, &ours) == 0 &&
+        locked.st_ino == ours.st_ino)
+        snprintf(events + n, sizeof events - n, "%s:%s ",
+                 operation == LOCK_EX   ? "lock"
+                 : operation == LOCK_UN ? "unlock"
+                                        : "?",
+                 found());
+    return __real_flock(fd, operation);
+}
+
+/* Who looks meanwhile sees neither a socket that does not listen yet, nor none
+ * where one is about to be. */
+static void a_socket_is_replaced_and_removed_under_a_lock(void **state)
+{
+    sks_server *server = stream_server(path);
+
+    (void)state;
+    leave_stale(SOCK_STREAM, path);
+    events[0] = '\0';
+    watching = 1;
+    interruptions = 3;
+    expect_bound(server);
+    assert_int_equal(interruptions, 0);
+    assert_string_equal(events, "lock:stale unlock:live ");
+    events[0] = '\0';
+    interruptions = 3;
+    sks_server_free(server);
+    assert_int_equal(interruptions, 0);
+    assert_string_equal(events, "lock:live unlock:nothing ");
+}
+
 /* Several processes find the same stale socket: one of them gets it, and keeps
  * it. */
 static int bind_it(void *arg)
@@ -306,7 +369,7 @@ static void of_several_that_find_it_stale_one_gets_it(void **state)
 {
     (void)state;
     leave_stale(SOCK_STREAM, path);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 20; i++)
         assert_int_equal(compete(8), 1);
     unlink(path);
 }
@@ -468,6 +531,7 @@ int main(void)
         DIRECTORY_TEST(what_is_no_socket_is_left_alone),
         DIRECTORY_TEST(a_link_to_a_stale_socket_is_left_alone),
         DIRECTORY_TEST(without_descriptors_a_stale_socket_stays),
+        DIRECTORY_TEST(a_socket_is_replaced_and_removed_under_a_lock),
         DIRECTORY_TEST(of_several_that_find_it_stale_one_gets_it),
         DIRECTORY_TEST(what_took_our_place_is_not_removed),
         DIRECTORY_TEST(what_is_gone_need_not_be_removed),
