@@ -95,6 +95,7 @@ struct sks_server {
     unsigned spare_count;
     int serving;             /* a thread is in the default loop or serve */
     pthread_t server_thread; /* which */
+    int closing;             /* nothing may begin to serve any more */
     int orphaned;            /* freed by its owner while a thread serves */
 
     /* Last, so that what each request touches lies together. */

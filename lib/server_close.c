@@ -114,11 +114,19 @@ static void forget_copies(sks_server *server)
     server->closed = 1;
 }
 
+static void begin_closing(sks_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->closing = 1;
+    pthread_mutex_unlock(&server->lock);
+}
+
 static int close_owned(sks_server *server)
 {
     int64_t until = sks__clock_after(server->options.drain_timeout_ms);
     int ended = 1;
 
+    begin_closing(server);
     sks_server_shutdown(server);
     sks__server_interrupt(server, 0);
     if (await_left(server, until))

@@ -424,26 +424,48 @@ static int start_strategy(sks_server *server)
     return 0;
 }
 
-int sks__server_enter(sks_server *server)
+/* Makes the calling thread the one that serves.  A close that has begun in
+ * another thread wins, so that nothing starts behind its back. */
+static int claim(sks_server *server)
 {
-    int rc = sks_server_bind(server);
+    int rc = 0;
 
-    if (rc == 0)
-        rc = start_strategy(server);
-    if (rc < 0)
-        return rc;
     pthread_mutex_lock(&server->lock);
-    rc = server->serving ? SKS_ESTATE : 0;
+    if (server->closing || server->closed)
+        rc = SKS_ECLOSED;
+    else if (server->serving)
+        rc = SKS_ESTATE;
     if (rc == 0) {
         server->serving = 1;
         server->server_thread = pthread_self();
         server->owner = getpid();
     }
     pthread_mutex_unlock(&server->lock);
+    if (rc == SKS_ECLOSED)
+        sks__server_fail(server, rc, "the server is closed");
+    else if (rc < 0)
+        sks__server_fail(server, rc, "another thread serves already");
+    return rc;
+}
+
+int sks__server_enter(sks_server *server)
+{
+    int rc;
+
+    if (server == NULL)
+        return -ENOMEM;
+    if (server->fault != 0)
+        return server->fault;
+    rc = claim(server);
     if (rc < 0)
-        return sks__server_fail(server, rc, "another thread serves already");
+        return rc;
     sks_server_hold(server);
-    return 0;
+    rc = sks_server_bind(server);
+    if (rc == 0)
+        rc = start_strategy(server);
+    if (rc < 0)
+        sks__server_leave(server);
+    return rc;
 }
 
 void sks__server_leave(sks_server *server)

@@ -83,6 +83,24 @@ static void wait_out(struct contract *c, int error)
     assert_int_equal(lines_logged(c), 1);
 }
 
+/* However often it tries. */
+static void
+a_line_is_logged_once_while_there_are_no_descriptors(struct contract *c)
+{
+    long long start = deadline_now_ms();
+    int fds[CLIENTS];
+
+    make_echo(c);
+    contract_start(c);
+    fault_set(FAULT_ACCEPT, 0, FAULT_ALWAYS, EMFILE);
+    bring_clients(c, fds);
+    while (fault_hits(FAULT_ACCEPT) < 4)
+        assert_true(deadline_nap(start));
+    assert_int_equal(lines_logged(c), 1);
+    fault_clear();
+    expect_all_served(fds);
+}
+
 static void
 clients_wait_while_the_process_has_no_descriptors(struct contract *c)
 {
@@ -238,6 +256,7 @@ static void clients_wait_until_another_leaves(struct contract *c)
 
 static const struct contract_case stream[] = {
     CONTRACT_CASE(clients_wait_while_the_process_has_no_descriptors),
+    CONTRACT_CASE(a_line_is_logged_once_while_there_are_no_descriptors),
     CONTRACT_CASE(clients_wait_while_the_system_has_no_descriptors),
     CONTRACT_CASE(clients_wait_while_the_system_has_no_memory),
     CONTRACT_CASE(shutdown_without_descriptors_is_at_once),

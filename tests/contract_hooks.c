@@ -319,7 +319,6 @@ static const struct contract_case any[] = {
     CONTRACT_CASE(a_broken_pipe_is_not_an_error),
     CONTRACT_CASE(a_reset_connection_is_not_an_error),
     CONTRACT_CASE(service_actions_runs_each_poll_interval),
-    CONTRACT_CASE(service_actions_runs_in_each_turn_without_an_interval),
     CONTRACT_CASE(handle_timeout_is_called_when_no_request_came),
     CONTRACT_CASE(handle_request_of_no_time_does_not_wait),
     CONTRACT_CASE(handle_request_times_out_without_a_hook),
@@ -329,7 +328,13 @@ static const struct contract_case any[] = {
     CONTRACT_CASE(a_long_log_line_is_cut),
 };
 
+/* Where the server's own loop gets the requests. */
+static const struct contract_case looping[] = {
+    CONTRACT_CASE(service_actions_runs_in_each_turn_without_an_interval),
+};
+
 const struct contract_list contract_hooks[] = {
     CONTRACT_LIST(0, any),
+    CONTRACT_LIST(CONTRACT_DISPATCHES, looping),
     {0},
 };
