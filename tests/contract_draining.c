@@ -231,7 +231,9 @@ static int attentive_handle(sks_request *request)
     trace_put(&contract_of(request)->trace, "enter");
     while (!sks_request_stopping(request) && deadline_left_ms(start) > 0)
         sks_request_wait(request, gate, POLLIN, 1);
-    return sks_wfile_puts(sks_request_wfile(request), "stopping\n");
+    return sks_wfile_puts(sks_request_wfile(request),
+                          sks_request_stopping(request) ? "stopping\n"
+                                                        : "serving\n");
 }
 
 static void requests_are_told_that_the_server_is_stopping(struct contract *c)

@@ -66,8 +66,8 @@ struct sks_strategy {
      * rfile, wfile and sks_server_get_request() comes here, and descriptors
      * are non-blocking.  It is called when a read or a write would block, or
      * when the last read took all there was: news since then is all that
-     * counts, so that edge-triggered notification will do.  NULL: the thread itself blocks, in the read or write
-     * where that saves a system call.
+     * counts, so that edge-triggered notification will do.  NULL: the thread
+     * itself blocks, in the read or write where that saves a system call.
      * @return 1, 0 when the time is over, or an error */
     int (*wait)(void *self, int fd, short events, int ms);
 
