@@ -319,6 +319,9 @@ static void look_around(sks_server *server, struct watch *w,
         w->listener_count = may_take(server, w) ? server->listener_count : 0;
     else
         atomic_store(&server->wants_turn, turn == SKS__TURN_DRAINING);
+    /* The last one may have ended before anybody asked to hear of it. */
+    if (turn == SKS__TURN_DRAINING && atomic_load(&server->active) == 0)
+        w->until = 0;
     for (size_t i = 0; i < w->listener_count; i++)
         add(w, server->listeners[i].fd);
     add_strategys(w, server);
