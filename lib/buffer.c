@@ -26,7 +26,7 @@ int sks__buffer_reserve(struct sks__buffer *b, size_t n)
 
     if (b->size - b->end >= n)
         return 0;
-    if (n > SIZE_MAX - held)
+    if (n > SKS__BUFFER_MAX - held)
         return -ENOMEM;
     if (b->start > 0) {
         memmove(b->data, b->data + b->start, held);

@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* More than this at once is a mistake: 64 MiB. */
+enum { SKS__BUFFER_MAX = 64 * 1024 * 1024 };
+
 /* Zeroed is empty.  The owner of the struct frees it with
  * sks__buffer_free(). */
 struct sks__buffer {
@@ -25,7 +28,8 @@ static inline const char *sks__buffer_bytes(const struct sks__buffer *b)
 }
 
 /* Makes room for n bytes more at the end: moves what is held to the front,
- * then grows.  0 or -ENOMEM, which changes nothing. */
+ * then grows.  0 or -ENOMEM, also beyond SKS__BUFFER_MAX, which changes
+ * nothing. */
 int sks__buffer_reserve(struct sks__buffer *b, size_t n);
 
 /* 0 or -ENOMEM, which changes nothing. */

@@ -21,8 +21,8 @@ enum { SKS__LISTENERS_MAX = 64 };
 /* How many ended requests' memory is kept. */
 enum { SKS__SPARES_MAX = 64 };
 
-/* Of limits that are given in bytes or workers: above is a mistake. */
-enum { SKS__BUFFER_MAX = 64 * 1024 * 1024, SKS__WORKERS_MAX = 1024 * 1024 };
+/* More workers are a mistake. */
+enum { SKS__WORKERS_MAX = 1024 * 1024 };
 
 struct sks__options {
     int reuse_address, reuse_port, backlog, nodelay;
@@ -67,6 +67,7 @@ struct sks_server {
     struct sks__endpoint *endpoints;
     size_t endpoint_count;
     size_t listener_count;
+    sks_request *held;    /* taken, and waiting for a descriptor */
     size_t next_listener; /* the default loop takes turns */
     int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
 
@@ -83,8 +84,8 @@ struct sks_server {
 
     int fault; /* the first setter's; sticks */
     int bound, closed;
-    pid_t owner;  /* the process that bound it or serves */
-    int detached; /* in a forked child, for one request */
+    atomic_int owner; /* the process that bound it or serves */
+    int detached;     /* in a forked child, for one request */
     atomic_uint holds;
     atomic_uint active; /* requests taken and not ended */
 
@@ -149,6 +150,8 @@ int sks__server_turn(sks_server *server, enum sks__server_turn turn,
 void sks__server_list(sks_server *server, sks_request *request);
 /* Takes it out of the list: nobody interrupts it any more. */
 void sks__server_unlist(sks_server *server, sks_request *request);
+/* Fails the request that waits for a descriptor: nobody will try again. */
+void sks__server_give_up_held(sks_server *server);
 /* One request less: another may be taken. */
 void sks__server_ended(sks_server *server);
 

@@ -129,8 +129,10 @@ static int close_owned(sks_server *server)
     begin_closing(server);
     sks_server_shutdown(server);
     sks__server_interrupt(server, 0);
-    if (await_left(server, until))
+    if (await_left(server, until)) {
         close_stream_listeners(server);
+        sks__server_give_up_held(server);
+    }
     if (server->options.block_on_close)
         ended = drain(server, until);
     if (!await_left(server, 0))

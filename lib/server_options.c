@@ -1,5 +1,6 @@
 /* What is set before bind.  A bad value is remembered, and the next call that
  * can return it does. */
+#include "buffer.h"
 #include "server.h"
 
 #include <errno.h>

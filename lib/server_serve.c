@@ -296,6 +296,12 @@ static void add_strategys(struct watch *w, sks_server *server)
         w->until = soon;
 }
 
+static void until_no_later_than(struct watch *w, int64_t moment)
+{
+    if (moment < w->until)
+        w->until = moment;
+}
+
 /* Whether a request may be taken in this turn.  That it waits for the end of
  * another is said before it looks: an end that comes in between is heard. */
 static int may_take(sks_server *server, struct watch *w)
@@ -303,8 +309,12 @@ static int may_take(sks_server *server, struct watch *w)
     long long resumes = atomic_load(&server->paused_until);
 
     atomic_store(&server->wants_turn, is_full(server) || is_paused(server));
-    if (is_paused(server) && resumes < w->until)
-        w->until = resumes;
+    if (server->held != NULL) {
+        until_no_later_than(w, is_paused(server) ? resumes : 0);
+        return 0;
+    }
+    if (is_paused(server))
+        until_no_later_than(w, resumes);
     return !is_full(server) && !is_paused(server);
 }
 
@@ -342,25 +352,51 @@ static struct sks__listener *ready_listener(sks_server *server,
     return NULL;
 }
 
+/* Has a request processed.  Without descriptors it is held, and tried again
+ * when one may be free: its client has waited in the queue for that already. */
+static void process(sks_server *server, sks_request *r)
+{
+    int rc;
+
+    server->held = NULL;
+    rc = server->strategy.process_request(server->strategy_self, r);
+    if (rc == -EMFILE || rc == -ENFILE) {
+        server->held = r;
+        pause_listeners(server, rc);
+    } else if (rc < 0) {
+        sks_request_fail(r, rc);
+    }
+}
+
 /* Takes a request and has it processed: 1 if one came, 0, or an error. */
 static int process_from(sks_server *server, struct sks__listener *l)
 {
     sks_request *r;
     int rc = take_from(server, l, &r);
 
-    if (rc != TAKEN_REQUEST)
-        return rc == TAKEN_REFUSED ? 1 : rc;
-    rc = server->strategy.process_request(server->strategy_self, r);
-    if (rc < 0)
-        sks_request_fail(r, rc);
-    return 1;
+    if (rc == TAKEN_REQUEST)
+        process(server, r);
+    return rc < 0 ? rc : rc != TAKEN_NONE;
+}
+
+/* What follows the wait of a turn: 1 if a request came, 0, or an error. */
+static int process_next(sks_server *server, const struct watch *w)
+{
+    struct sks__listener *l = ready_listener(server, w);
+
+    if (sks_server_stopping(server))
+        return 0;
+    if (l != NULL)
+        return process_from(server, l);
+    if (server->held != NULL && !is_paused(server))
+        process(server, server->held);
+    return 0;
 }
 
 int sks__server_turn(sks_server *server, enum sks__server_turn turn,
                      int64_t until)
 {
     struct watch w = {.until = until};
-    struct sks__listener *l;
     int rc;
 
     look_around(server, &w, turn);
@@ -372,9 +408,7 @@ int sks__server_turn(sks_server *server, enum sks__server_turn turn,
         sks__wakeup_clear(&server->turn);
         resume_listeners(server);
     }
-    l = ready_listener(server, &w);
-    rc =
-        l != NULL && !sks_server_stopping(server) ? process_from(server, l) : 0;
+    rc = process_next(server, &w);
     if (server->strategy.service_actions != NULL)
         server->strategy.service_actions(server->strategy_self, server);
     return rc;
@@ -492,6 +526,15 @@ static void obey(sks_server *server)
     atomic_store(&server->stops_served, atomic_load(&server->shared->stops));
 }
 
+void sks__server_give_up_held(sks_server *server)
+{
+    sks_request *r = server->held;
+
+    server->held = NULL;
+    if (r != NULL)
+        sks_request_fail(r, atomic_load(&server->pause_reason));
+}
+
 int sks_server_serve_forever(sks_server *server)
 {
     int rc = sks__server_enter(server);
@@ -505,6 +548,7 @@ int sks_server_serve_forever(sks_server *server)
         sks__server_interrupt(server, 0);
         obey(server);
     }
+    sks__server_give_up_held(server);
     sks__server_leave(server);
     return rc;
 }

@@ -224,7 +224,7 @@ static void clients_wait_until_there_are_descriptors_again(struct contract *c)
     make_echo(c);
     contract_start(c);
     contract_echo(c);
-    for (int spare = 0; spare < 4; spare++) {
+    for (int spare = 0; spare < 3; spare++) {
         before = bring_clients_in_vain(c, fds, spare);
         contract_turns(c, 10);
         give_back_descriptors(before);

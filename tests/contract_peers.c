@@ -127,6 +127,68 @@ static void clients_that_reset_after_a_line_stop_nobody(struct contract *c)
     contract_close(c);
 }
 
+/* --- a peer that breaks off --- */
+
+static int tell_read_handle(sks_request *request)
+{
+    struct contract *c = contract_of(request);
+    sks_rfile *rfile = sks_request_rfile(request);
+    char buf[16];
+    ssize_t n = sks_rfile_read(rfile, buf, 3);
+
+    trace_put(&c->trace, "%zd", n);
+    contract_wait(request);
+    n = sks_rfile_read(rfile, buf, sizeof buf);
+    trace_put(&c->trace, "%zd", n);
+    return n < 0 ? (int)n : 0;
+}
+
+static void a_reset_while_reading_is_told_as_closed(struct contract *c)
+{
+    sks_handler handler = contract_handler(tell_read_handle);
+    char expected[16];
+    int fd;
+
+    contract_make(c, &handler);
+    sks_server_set_handle_error(c->server, contract_tell_error, c);
+    contract_start(c);
+    fd = contract_connect(c);
+    client_say(fd, "abc");
+    trace_expect(&c->trace, "3 ");
+    client_reset(fd);
+    trace_let(&c->trace, 1);
+    snprintf(expected, sizeof expected, "%d ", SKS_ECLOSED);
+    trace_expect(&c->trace, expected);
+    contract_close(c);
+    trace_expect_rest(&c->trace, "");
+}
+
+static int partial_handle(sks_request *request)
+{
+    struct contract *c = contract_of(request);
+    sks_rfile *rfile = sks_request_rfile(request);
+    char buf[16];
+
+    contract_wait(request);
+    trace_put(&c->trace, "%zd", sks_rfile_read(rfile, buf, 10));
+    trace_put(&c->trace, "%zd", sks_rfile_read(rfile, buf, 10));
+    return 0;
+}
+
+static void what_came_before_a_reset_is_read_first(struct contract *c)
+{
+    char expected[32];
+    int fd;
+
+    contract_serve(c, partial_handle);
+    snprintf(expected, sizeof expected, "3 %d ", SKS_ECLOSED);
+    fd = contract_connect(c);
+    client_say(fd, "abc");
+    client_reset(fd);
+    trace_let(&c->trace, 1);
+    trace_expect(&c->trace, expected);
+}
+
 /* --- what system calls a round trip costs --- */
 
 /* One read and one write, where nothing has to be waited for. */
@@ -170,9 +232,15 @@ static const struct contract_case parallel_stream[] = {
     CONTRACT_CASE(a_finished_client_sees_end_of_file_while_others_run),
 };
 
+static const struct contract_case tcp[] = {
+    CONTRACT_CASE(a_reset_while_reading_is_told_as_closed),
+    CONTRACT_CASE(what_came_before_a_reset_is_read_first),
+};
+
 const struct contract_list contract_peers[] = {
     CONTRACT_LIST(0, any),
     CONTRACT_LIST(CONTRACT_PARALLEL, parallel),
+    CONTRACT_LIST(CONTRACT_TCP, tcp),
     CONTRACT_LIST(CONTRACT_STREAM, stream),
     CONTRACT_LIST(CONTRACT_PARALLEL | CONTRACT_STREAM, parallel_stream),
     {0},

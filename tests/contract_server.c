@@ -1,5 +1,5 @@
 /* A server's own life: binding, addresses, one request at a time, a foreign
- * loop, closing and freeing at any time. */
+ * loop. */
 #include "contract.h"
 #include "support/real.h"
 
@@ -357,94 +357,7 @@ static void there_is_no_fileno_before_bind(struct contract *c)
     assert_int_equal(sks_server_fileno(c->server), SKS_ESTATE);
 }
 
-/* --- closing and freeing --- */
-
-static void a_server_may_be_closed_before_bind(struct contract *c)
-{
-    make_echo(c);
-    assert_int_equal(sks_server_close(c->server), 0);
-    assert_int_equal(sks_server_bind(c->server), SKS_ECLOSED);
-}
-
-static void nothing_works_after_close(struct contract *c)
-{
-    make_echo(c);
-    contract_bind(c);
-    assert_int_equal(sks_server_close(c->server), 0);
-    assert_int_equal(sks_server_close(c->server), SKS_ECLOSED);
-    assert_int_equal(sks_server_bind(c->server), SKS_ECLOSED);
-    assert_int_equal(sks_server_serve_forever(c->server), SKS_ECLOSED);
-    assert_int_equal(sks_server_handle_request(c->server), SKS_ECLOSED);
-    assert_null(sks_server_address(c->server, 0));
-    sks_server_shutdown(c->server);
-}
-
-static void close_after_a_failed_bind_leaves_nothing(struct contract *c)
-{
-    make_echo(c);
-    fault_set(FAULT_SOCKET, 0, FAULT_ALWAYS, EACCES);
-    assert_int_equal(sks_server_bind(c->server), -EACCES);
-    sks_server_close(c->server);
-    contract_free(c);
-}
-
-static void a_server_may_be_freed_at_any_time(struct contract *c)
-{
-    make_echo(c);
-    contract_free(c);
-    make_echo(c);
-    contract_bind(c);
-    contract_free(c);
-    sks_server_free(NULL);
-}
-
-static void closing_ends_serve_forever_in_another_thread(struct contract *c)
-{
-    contract_serve(c, contract_lines_handle);
-    contract_echo(c);
-    assert_int_equal(sks_server_close(c->server), 0);
-    assert_int_equal(contract_join(&c->serving), 0);
-}
-
-static void freeing_ends_serve_forever_in_another_thread(struct contract *c)
-{
-    contract_serve(c, contract_lines_handle);
-    contract_echo(c);
-    contract_free(c);
-    assert_int_equal(contract_join(&c->serving), 0);
-}
-
-static void close_ends_handle_request_in_another_thread(struct contract *c)
-{
-    make_echo(c);
-    contract_bind(c);
-    server_thread_start(&c->serving, sks_server_handle_request, c->server);
-    assert_int_equal(sks_server_close(c->server), 0);
-    assert_int_equal(contract_join(&c->serving), SKS_ECLOSED);
-}
-
-static int closing_handle(sks_request *request)
-{
-    sks_server *server = sks_request_server(request);
-
-    return sks_wfile_printf(sks_request_wfile(request), "%d\n",
-                            sks_server_close(server));
-}
-
-static void a_handler_may_not_close_its_server(struct contract *c)
-{
-    char expected[16];
-    int fd;
-
-    snprintf(expected, sizeof expected, "%d\n", SKS_ESTATE);
-    contract_serve(c, closing_handle);
-    for (int i = 0; i < 2; i++) {
-        fd = contract_connect(c);
-        client_say(fd, "x");
-        client_expect(fd, expected);
-        client_close(fd);
-    }
-}
+/* --- faults in general --- */
 
 static void the_four_calls_say_that_no_memory_made_no_server(struct contract *c)
 {
@@ -564,13 +477,6 @@ static const struct contract_case any[] = {
     CONTRACT_CASE(fileno_grows_quiet_when_all_is_done),
     CONTRACT_CASE(fileno_watches_several_addresses),
     CONTRACT_CASE(there_is_no_fileno_before_bind),
-    CONTRACT_CASE(a_server_may_be_closed_before_bind),
-    CONTRACT_CASE(nothing_works_after_close),
-    CONTRACT_CASE(a_server_may_be_freed_at_any_time),
-    CONTRACT_CASE(closing_ends_serve_forever_in_another_thread),
-    CONTRACT_CASE(freeing_ends_serve_forever_in_another_thread),
-    CONTRACT_CASE(close_ends_handle_request_in_another_thread),
-    CONTRACT_CASE(a_handler_may_not_close_its_server),
     CONTRACT_CASE(the_four_calls_say_that_no_memory_made_no_server),
     CONTRACT_CASE(there_is_no_error_without_a_fault),
     CONTRACT_CASE(everything_is_closed_on_exec),
@@ -579,10 +485,6 @@ static const struct contract_case any[] = {
 static const struct contract_case bound_by_name[] = {
     CONTRACT_CASE(a_failed_bind_leaves_nothing_and_may_be_tried_again),
     CONTRACT_CASE(serve_forever_and_handle_request_tell_why_they_cannot_bind),
-};
-
-static const struct contract_case bound_by_itself[] = {
-    CONTRACT_CASE(close_after_a_failed_bind_leaves_nothing),
 };
 
 static const struct contract_case ip[] = {
@@ -609,7 +511,6 @@ static const struct contract_case tcp_by_name[] = {
 const struct contract_list contract_server[] = {
     CONTRACT_LIST(0, any),
     CONTRACT_LIST(CONTRACT_BINDS | CONTRACT_IP, bound_by_name),
-    CONTRACT_LIST(CONTRACT_BINDS, bound_by_itself),
     CONTRACT_LIST(CONTRACT_IP, ip),
     CONTRACT_LIST(CONTRACT_BINDS | CONTRACT_IP, ip_by_name),
     CONTRACT_LIST(CONTRACT_UNIX, paths),

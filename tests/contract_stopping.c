@@ -1,4 +1,5 @@
-/* Ending serve_forever: from anywhere, at once, and again. */
+/* Ending serve_forever: from anywhere, at once, and again; closing and freeing
+ * at any time. */
 #include "contract.h"
 #include "support/real.h"
 
@@ -170,6 +171,95 @@ static void an_idle_server_sleeps_without_a_time_limit(struct contract *c)
     contract_stop(c);
 }
 
+/* --- closing and freeing --- */
+
+static void a_server_may_be_closed_before_bind(struct contract *c)
+{
+    make(c, contract_lines_handle);
+    assert_int_equal(sks_server_close(c->server), 0);
+    assert_int_equal(sks_server_bind(c->server), SKS_ECLOSED);
+}
+
+static void nothing_works_after_close(struct contract *c)
+{
+    make(c, contract_lines_handle);
+    contract_bind(c);
+    assert_int_equal(sks_server_close(c->server), 0);
+    assert_int_equal(sks_server_close(c->server), SKS_ECLOSED);
+    assert_int_equal(sks_server_bind(c->server), SKS_ECLOSED);
+    assert_int_equal(sks_server_serve_forever(c->server), SKS_ECLOSED);
+    assert_int_equal(sks_server_handle_request(c->server), SKS_ECLOSED);
+    assert_null(sks_server_address(c->server, 0));
+    sks_server_shutdown(c->server);
+}
+
+static void close_after_a_failed_bind_leaves_nothing(struct contract *c)
+{
+    make(c, contract_lines_handle);
+    fault_set(FAULT_SOCKET, 0, FAULT_ALWAYS, EACCES);
+    assert_int_equal(sks_server_bind(c->server), -EACCES);
+    sks_server_close(c->server);
+    contract_free(c);
+}
+
+static void a_server_may_be_freed_at_any_time(struct contract *c)
+{
+    make(c, contract_lines_handle);
+    contract_free(c);
+    make(c, contract_lines_handle);
+    contract_bind(c);
+    contract_free(c);
+    sks_server_free(NULL);
+}
+
+static void closing_ends_serve_forever_in_another_thread(struct contract *c)
+{
+    contract_serve(c, contract_lines_handle);
+    contract_echo(c);
+    assert_int_equal(sks_server_close(c->server), 0);
+    assert_int_equal(contract_join(&c->serving), 0);
+}
+
+static void freeing_ends_serve_forever_in_another_thread(struct contract *c)
+{
+    contract_serve(c, contract_lines_handle);
+    contract_echo(c);
+    contract_free(c);
+    assert_int_equal(contract_join(&c->serving), 0);
+}
+
+static void close_ends_handle_request_in_another_thread(struct contract *c)
+{
+    make(c, contract_lines_handle);
+    contract_bind(c);
+    server_thread_start(&c->serving, sks_server_handle_request, c->server);
+    assert_int_equal(sks_server_close(c->server), 0);
+    assert_int_equal(contract_join(&c->serving), SKS_ECLOSED);
+}
+
+static int closing_handle(sks_request *request)
+{
+    sks_server *server = sks_request_server(request);
+
+    return sks_wfile_printf(sks_request_wfile(request), "%d\n",
+                            sks_server_close(server));
+}
+
+static void a_handler_may_not_close_its_server(struct contract *c)
+{
+    char expected[16];
+    int fd;
+
+    snprintf(expected, sizeof expected, "%d\n", SKS_ESTATE);
+    contract_serve(c, closing_handle);
+    for (int i = 0; i < 2; i++) {
+        fd = contract_connect(c);
+        client_say(fd, "x");
+        client_expect(fd, expected);
+        client_close(fd);
+    }
+}
+
 /* --- signals of the whole program --- */
 
 static void sigterm_ends_serve_forever_if_asked_for(struct contract *c)
@@ -186,6 +276,29 @@ static void sigterm_ends_serve_forever_if_asked_for(struct contract *c)
     contract_free(c);
     sigaction(SIGTERM, NULL, &after);
     assert_true(after.sa_handler == before.sa_handler);
+}
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+static void the_earlier_dispositions_come_back_with_free(struct contract *c)
+{
+    struct sigaction own = {.sa_handler = ignore_signal}, before, after;
+
+    sigemptyset(&own.sa_mask);
+    sigaction(SIGTERM, &own, &before);
+    for (int signals = 0; signals < 2; signals++) {
+        make(c, contract_lines_handle);
+        assert_int_equal(sks_server_shutdown_on_signals(c->server), 0);
+        if (signals > 0)
+            raise(SIGTERM);
+        contract_free(c);
+        sigaction(SIGTERM, NULL, &after);
+        assert_true(after.sa_handler == ignore_signal);
+    }
+    sigaction(SIGTERM, &before, NULL);
 }
 
 static void sigint_ends_serve_forever_too(struct contract *c)
@@ -290,7 +403,15 @@ static const struct contract_case any[] = {
     CONTRACT_CASE(shutting_down_twice_is_shutting_down_once),
     CONTRACT_CASE(serving_starts_and_ends_many_times),
     CONTRACT_CASE(an_idle_server_sleeps_without_a_time_limit),
+    CONTRACT_CASE(a_server_may_be_closed_before_bind),
+    CONTRACT_CASE(nothing_works_after_close),
+    CONTRACT_CASE(a_server_may_be_freed_at_any_time),
+    CONTRACT_CASE(closing_ends_serve_forever_in_another_thread),
+    CONTRACT_CASE(freeing_ends_serve_forever_in_another_thread),
+    CONTRACT_CASE(close_ends_handle_request_in_another_thread),
+    CONTRACT_CASE(a_handler_may_not_close_its_server),
     CONTRACT_CASE(sigterm_ends_serve_forever_if_asked_for),
+    CONTRACT_CASE(the_earlier_dispositions_come_back_with_free),
     CONTRACT_CASE(sigint_ends_serve_forever_too),
     CONTRACT_CASE(one_signal_ends_several_servers),
     CONTRACT_CASE(a_second_signal_ends_the_process),
@@ -298,7 +419,12 @@ static const struct contract_case any[] = {
     CONTRACT_CASE(no_signal_is_touched_unless_asked),
 };
 
+static const struct contract_case bound_by_itself[] = {
+    CONTRACT_CASE(close_after_a_failed_bind_leaves_nothing),
+};
+
 const struct contract_list contract_stopping[] = {
     CONTRACT_LIST(0, any),
+    CONTRACT_LIST(CONTRACT_BINDS, bound_by_itself),
     {0},
 };

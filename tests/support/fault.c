@@ -6,10 +6,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
@@ -212,53 +210,6 @@ WRAP(void, free, void *memory)
 WRAP(char *, strdup, const char *s)
 {
     return fails(FAULT_MALLOC) ? NULL : counted(__real_strdup(s));
-}
-
-WRAP(char *, strndup, const char *s, size_t n)
-{
-    return fails(FAULT_MALLOC) ? NULL : counted(__real_strndup(s, n));
-}
-
-WRAP(int, posix_memalign, void **memory, size_t alignment, size_t size)
-{
-    int error = decide(FAULT_MALLOC);
-
-    if (error == 0)
-        error = __real_posix_memalign(memory, alignment, size);
-    if (error == 0)
-        counted(*memory);
-    return error;
-}
-
-WRAP(void *, aligned_alloc, size_t alignment, size_t size)
-{
-    return fails(FAULT_MALLOC) ? NULL
-                               : counted(__real_aligned_alloc(alignment, size));
-}
-
-WRAP(int, vasprintf, char **text, const char *format, va_list arguments)
-{
-    int n = -1;
-
-    if (!fails(FAULT_MALLOC))
-        n = __real_vasprintf(text, format, arguments);
-    if (n >= 0)
-        counted(*text);
-    return n;
-}
-
-/* There is no __real_asprintf in use: the arguments can only go on as a
- * list. */
-int __wrap_asprintf(char **text, const char *format, ...);
-int __wrap_asprintf(char **text, const char *format, ...)
-{
-    va_list arguments;
-    int n;
-
-    va_start(arguments, format);
-    n = __wrap_vasprintf(text, format, arguments);
-    va_end(arguments);
-    return n;
 }
 
 WRAP(void *, mmap, void *at, size_t len, int protection, int flags, int fd,
@@ -468,27 +419,11 @@ WRAP(int, poll, struct pollfd *fds, nfds_t n, int ms)
     return waiting_fails(FAULT_POLL) ? -1 : __real_poll(fds, n, ms);
 }
 
-WRAP(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *time,
-     const sigset_t *mask)
-{
-    note_wait(time ? 0 : -1);
-    return waiting_fails(FAULT_POLL) ? -1 : __real_ppoll(fds, n, time, mask);
-}
-
 WRAP(int, epoll_wait, int epoll, struct epoll_event *events, int n, int ms)
 {
     note_wait(ms);
     return waiting_fails(FAULT_POLL) ? -1
                                      : __real_epoll_wait(epoll, events, n, ms);
-}
-
-WRAP(int, epoll_pwait, int epoll, struct epoll_event *events, int n, int ms,
-     const sigset_t *mask)
-{
-    note_wait(ms);
-    return waiting_fails(FAULT_POLL)
-               ? -1
-               : __real_epoll_pwait(epoll, events, n, ms, mask);
 }
 
 /* --- workers --- */

@@ -1,14 +1,14 @@
 # The calls that support/fault.c stands in front of: each becomes a
-# -Wl,--wrap=<call> for whatever links it.
+# -Wl,--wrap=<call> for whatever links it.  A call that allocates and is missing
+# here shows as memory blocks that are freed more often than allocated.
 set(FAULT_WRAPPED
-    malloc calloc realloc free strdup strndup posix_memalign aligned_alloc
-    vasprintf asprintf
+    malloc calloc realloc free strdup
     mmap mmap64
     socket socketpair bind listen accept accept4
     recv recvfrom recvmsg read readv
     send sendto sendmsg write writev
     sendfile sendfile64 splice
     eventfd pipe pipe2 epoll_create1 epoll_ctl
-    poll ppoll epoll_wait epoll_pwait
+    poll epoll_wait
     fork waitpid waitid
     pthread_create)

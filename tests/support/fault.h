@@ -12,7 +12,7 @@
 
 /* The kinds of calls.  RECV and SEND fail on sockets only. */
 enum fault_call {
-    FAULT_MALLOC,         /* malloc, calloc, realloc, strdup and their like */
+    FAULT_MALLOC,         /* malloc, calloc, realloc, strdup */
     FAULT_MMAP,           /* mmap */
     FAULT_SOCKET,         /* socket, socketpair */
     FAULT_BIND,           /* bind */
@@ -24,7 +24,7 @@ enum fault_call {
     FAULT_SPLICE,         /* splice */
     FAULT_WAKEUP,         /* eventfd, pipe, pipe2 */
     FAULT_EPOLL,          /* epoll_create1, epoll_ctl */
-    FAULT_POLL,           /* poll, ppoll, epoll_wait, epoll_pwait */
+    FAULT_POLL,           /* poll, epoll_wait */
     FAULT_FORK,           /* fork */
     FAULT_WAIT,           /* waitpid, waitid */
     FAULT_PTHREAD_CREATE, /* pthread_create */
