@@ -67,7 +67,7 @@ int sks__fd_set_time_limit(int fd, int name, int ms)
 
     if (ms > 0) {
         limit.tv_sec = ms / 1000;
-        limit.tv_usec = ms % 1000 * 1000;
+        limit.tv_usec = ms % 1000 * 1000L;
     } else if (ms == 0) {
         limit.tv_usec = 1;
     }

@@ -73,12 +73,16 @@ static int await_ends(sks_server *server, int64_t until)
 /* Requests under way end by themselves, or else by force. */
 static int drain(sks_server *server, int64_t until)
 {
+    int64_t forced;
+
     if (await_ends(server, until))
         return 1;
     sks__server_interrupt(server, 1);
-    if (server->strategy_started && server->strategy.kill != NULL)
+    forced = sks__clock_after(FORCED_MS);
+    if (await_left(server, forced) && server->strategy_started &&
+        server->strategy.kill != NULL)
         server->strategy.kill(server->strategy_self, server);
-    return await_ends(server, sks__clock_after(FORCED_MS));
+    return await_ends(server, forced);
 }
 
 /* At once, so that no client waits in vain.  Those of packets stay: requests

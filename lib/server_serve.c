@@ -371,7 +371,7 @@ static void process(sks_server *server, sks_request *r)
 /* Takes a request and has it processed: 1 if one came, 0, or an error. */
 static int process_from(sks_server *server, struct sks__listener *l)
 {
-    sks_request *r;
+    sks_request *r = NULL;
     int rc = take_from(server, l, &r);
 
     if (rc == TAKEN_REQUEST)

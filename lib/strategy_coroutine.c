@@ -258,6 +258,7 @@ static struct worker *worker_new(struct coroutines *all)
     return w;
 }
 
+/* With the lock: a worker that hears takes it before it can free itself. */
 static void wake_all(struct coroutines *all)
 {
     for (size_t i = 0; i < all->count; i++)
@@ -268,8 +269,8 @@ static void dismiss(struct coroutines *all, int block)
 {
     pthread_mutex_lock(&all->lock);
     all->stopping = 1;
-    pthread_mutex_unlock(&all->lock);
     wake_all(all);
+    pthread_mutex_unlock(&all->lock);
     for (size_t i = 0; i < all->count; i++)
         if (block)
             pthread_join(all->threads[i], NULL);
@@ -342,9 +343,7 @@ static void set_serving(struct coroutines *all, int serving)
 {
     pthread_mutex_lock(&all->lock);
     all->serving = serving;
-    pthread_mutex_unlock(&all->lock);
     wake_all(all);
-    pthread_mutex_lock(&all->lock);
     while (all->listening != (serving ? all->count : 0))
         pthread_cond_wait(&all->changed, &all->lock);
     pthread_mutex_unlock(&all->lock);

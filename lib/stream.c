@@ -34,8 +34,8 @@ void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
     };
 }
 
-/* How long one wait may take.  The clock is not read until a first try has
- * failed, and then the wait begins. */
+/* How long one wait may take.  Where a first try does not wait, the clock is
+ * read only once that has failed, and then the wait begins. */
 struct patience {
     int ms;
     int64_t until; /* once `begun` */
@@ -51,6 +51,10 @@ static struct patience patience_of(const struct sks__stream *s)
 
         if (p.ms < 0 || left < p.ms)
             p.ms = left;
+    }
+    if (s->blocking && p.ms > 0) {
+        p.begun = 1;
+        p.until = sks__clock_after(p.ms);
     }
     return p;
 }

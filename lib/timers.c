@@ -46,6 +46,7 @@ static void push(struct sks__timer **list, struct sks__timer *timer)
 
 static void detach(struct sks__timer *timer)
 {
+    assert(timer->link != NULL);
     *timer->link = timer->next;
     if (timer->next != NULL)
         timer->next->link = timer->link;

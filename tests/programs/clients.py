@@ -1,4 +1,5 @@
 """Clients for each kind of server: they send, and know what to expect back."""
+import contextlib
 import itertools
 import os
 import socket
@@ -39,6 +40,7 @@ class DatagramClient:
 
     def __init__(self, family, address):
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.settimeout(RESEND_S)
         self.path = None
         if family == socket.AF_UNIX:
             # A reply needs an address to go to.
@@ -47,13 +49,14 @@ class DatagramClient:
         self.socket.connect(address)
 
     def echo(self, data):
-        for timeout in [RESEND_S] * DEADLINE_S:
-            self.socket.settimeout(timeout)
-            self.socket.send(data)
-            try:
-                return self.socket.recv(65536)
-            except socket.timeout:
-                pass
+        """Sends data, again if need be, and returns what comes back for it."""
+        for _ in range(DEADLINE_S // RESEND_S):
+            with contextlib.suppress(socket.timeout):
+                self.socket.send(data)
+                # What was sent twice is answered twice.
+                while (reply := self.socket.recv(65536)) != data:
+                    pass
+                return reply
         raise AssertionError("no reply")
 
     def close(self):
