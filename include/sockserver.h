@@ -244,7 +244,8 @@ SKS_API sks_server *sks_unix_datagram_server_new(const char *path,
 
 /** A server over a socket that was bound elsewhere (and, of a stream, may
  * listen already): of any of the kinds above.  Keeps fd, and closes it with
- * the server; the path of a Unix socket stays. */
+ * the server; the path of a Unix socket stays.  When this returns NULL fd
+ * stays with the caller. */
 SKS_API sks_server *sks_fd_server_new(int fd, const sks_handler *handler);
 
 /** Closes the server as sks_server_close() does, then frees it.  Any thread;
@@ -288,7 +289,8 @@ SKS_API void sks_server_set_poll_interval_ms(sks_server *server, int ms);
 /** How many requests may run at once (the strategy's own default); at the
  * limit new clients wait in the system's queue. */
 SKS_API void sks_server_set_max_workers(sks_server *server, unsigned n);
-/** Whether close waits for the requests under way (1). */
+/** Whether close waits for the requests under way (1).  If not, children that
+ * still run are for the program to reap. */
 SKS_API void sks_server_set_block_on_close(sks_server *server, int on);
 /** The longest packet that a datagram server takes, in bytes (65535). */
 SKS_API void sks_server_set_max_packet_size(sks_server *server, size_t n);
