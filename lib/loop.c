@@ -201,6 +201,22 @@ static int wait_for_own(struct sks__fiber *f, short events, int ms)
     return rc;
 }
 
+static int await_other(struct sks__fiber *f, int fd, short events,
+                       int64_t until)
+{
+    int rc = 0;
+
+    while (rc == 0) {
+        int left = sks__clock_left_ms(until);
+
+        sks__poller_rearm(&f->loop->poller, &f->other.node, events);
+        if (left == 0 || park(f, left) == 0)
+            break;
+        rc = sks__fd_wait(fd, events, 0);
+    }
+    return rc;
+}
+
 /* A descriptor in passing.  What woke it may be late news of another. */
 static int wait_for_other(struct sks__fiber *f, int fd, short events, int ms)
 {
@@ -210,16 +226,10 @@ static int wait_for_other(struct sks__fiber *f, int fd, short events, int ms)
     if (rc != 0 || ms == 0)
         return rc;
     rc = sks__poller_add(&f->loop->poller, &f->other.node, fd, events);
-    while (rc == 0) {
-        int left = sks__clock_left_ms(until);
-
-        sks__poller_rearm(&f->loop->poller, &f->other.node, events);
-        if (left == 0 || park(f, left) == 0)
-            break;
-        rc = sks__fd_wait(fd, events, 0);
-    }
-    if (f->other.node.fd >= 0 && rc != -EEXIST)
+    if (rc == 0) {
+        rc = await_other(f, fd, events, until);
         sks__poller_remove(&f->loop->poller, &f->other.node);
+    }
     f->other.node.fd = -1;
     return rc;
 }

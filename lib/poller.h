@@ -17,6 +17,7 @@ struct sks__poller_node {
     int fd;
     short events; /* asked for */
     int shared;   /* see sks__poller_add_shared() */
+    int twin;     /* poller_linux.c: fd is a duplicate of its own */
     size_t at;    /* poller_posix.c: in the array */
 };
 
@@ -37,8 +38,9 @@ struct sks__poller {
 int sks__poller_open(struct sks__poller *p);
 void sks__poller_close(struct sks__poller *p);
 
-/* Reports the events of node->fd from now on, those first that are there
- * already.  0; -EEXIST if this poller has the descriptor; or an error. */
+/* Reports the events of fd from now on, those first that are there already.
+ * Several nodes may have the same descriptor: epoll(7) costs each but the first
+ * one a duplicate of it.  0 or an error. */
 int sks__poller_add(struct sks__poller *p, struct sks__poller_node *node,
                     int fd, short events);
 

@@ -1,6 +1,7 @@
 #include "poller.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -41,11 +42,29 @@ static uint32_t wanted(short events)
     return e;
 }
 
+/* epoll(7) takes a descriptor once, but also what duplicates it. */
+static int add_twin(struct sks__poller *p, struct sks__poller_node *node)
+{
+    int twin = fcntl(node->fd, F_DUPFD_CLOEXEC, 0), rc;
+
+    if (twin < 0)
+        return -errno;
+    node->fd = twin;
+    node->twin = 1;
+    rc = control(p, EPOLL_CTL_ADD, node, wanted(node->events));
+    if (rc < 0)
+        close(twin);
+    return rc;
+}
+
 int sks__poller_add(struct sks__poller *p, struct sks__poller_node *node,
                     int fd, short events)
 {
+    int rc;
+
     *node = (struct sks__poller_node){.fd = fd, .events = events};
-    return control(p, EPOLL_CTL_ADD, node, wanted(events));
+    rc = control(p, EPOLL_CTL_ADD, node, wanted(events));
+    return rc == -EEXIST ? add_twin(p, node) : rc;
 }
 
 int sks__poller_add_shared(struct sks__poller *p, struct sks__poller_node *node,
@@ -67,11 +86,14 @@ void sks__poller_rearm(struct sks__poller *p, struct sks__poller_node *node,
 void sks__poller_remove(struct sks__poller *p, struct sks__poller_node *node)
 {
     epoll_ctl(p->fd, EPOLL_CTL_DEL, node->fd, NULL);
+    if (node->twin)
+        close(node->fd);
 }
 
 void sks__poller_forget(struct sks__poller *p, struct sks__poller_node *node)
 {
-    (void)p, (void)node;
+    if (node->twin)
+        sks__poller_remove(p, node);
 }
 
 static short told(uint32_t events)

@@ -339,6 +339,46 @@ static void a_handler_may_wait_for_descriptors_of_its_own(struct contract *c)
     client_expect(fd, "done\n");
 }
 
+static int same_handle(sks_request *request)
+{
+    struct contract *c = contract_of(request);
+
+    trace_put(&c->trace, "waits");
+    trace_put(&c->trace, "%d",
+              sks_request_wait(request, (int)c->number, POLLIN, -1));
+    return sks_wfile_puts(sks_request_wfile(request), "done\n");
+}
+
+/* In one thread, where the strategy runs several requests there. */
+static void handlers_may_wait_for_the_same_descriptor(struct contract *c)
+{
+    sks_handler handler = contract_handler(same_handle);
+    int ends[2], fds[3];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    c->number = ends[0];
+    contract_make(c, &handler);
+    if (!(c->traits & CONTRACT_LIMITS))
+        sks_server_set_max_workers(c->server, 1);
+    contract_start(c);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = contract_connect(c);
+        client_say(fds[i], "x");
+    }
+    trace_expect(&c->trace, "waits waits waits ");
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    trace_expect(&c->trace, "1 1 1 ");
+    for (int i = 0; i < 3; i++)
+        client_expect(fds[i], "done\n");
+    contract_close(c);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static const struct contract_case parallel[] = {
+    CONTRACT_CASE(handlers_may_wait_for_the_same_descriptor),
+};
+
 static const struct contract_case any[] = {
     CONTRACT_CASE(a_handler_may_wait_for_descriptors_of_its_own),
 };
@@ -360,6 +400,7 @@ static const struct contract_case stream[] = {
 
 const struct contract_list contract_waits[] = {
     CONTRACT_LIST(0, any),
+    CONTRACT_LIST(CONTRACT_PARALLEL, parallel),
     CONTRACT_LIST(CONTRACT_STREAM, stream),
     {0},
 };

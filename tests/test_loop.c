@@ -1,0 +1,207 @@
+/* Event loops of coroutines: lib/loop.c over either poller. */
+#include "loop.h"
+#include "fd.h"
+#include "support/check.h"
+#include "support/deadline.h"
+#include "support/leak.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { WAITERS = 3 };
+
+static struct sks__loop loop;
+static int ends[2];
+static char trace[256];
+
+static int begin(void **state)
+{
+    (void)state;
+    leak_begin();
+    trace[0] = '\0';
+    if (sks__fd_pipe(ends) < 0)
+        return -1;
+    return sks__loop_open(&loop, SKS__STACK_SIZE, 16);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    sks__loop_close(&loop);
+    close(ends[0]);
+    close(ends[1]);
+    return leak_end();
+}
+
+static void tell(const char *what, int n)
+{
+    size_t len = strlen(trace);
+
+    snprintf(trace + len, sizeof trace - len, "%s%d ", what, n);
+}
+
+/* What a coroutine of a test does: waits once, and tells how it went. */
+struct waiter {
+    const char *name;
+    int fd;
+    short events;
+    int ms;
+};
+
+static void wait_once(void *arg)
+{
+    const struct waiter *w = arg;
+
+    tell(w->name, sks__loop_wait(w->fd, w->events, w->ms));
+}
+
+/* about: the descriptor that the coroutine is about, or -1. */
+static void spawn(struct waiter *waiter, int about)
+{
+    assert_int_equal(sks__loop_spawn(&loop, wait_once, waiter, about), 0);
+}
+
+/* Turns until no coroutine is left. */
+static void turn_to_the_end(void)
+{
+    long long start = deadline_now_ms();
+
+    while (loop.running > 0) {
+        assert_true(deadline_left_ms(start) > 0);
+        assert_int_equal(sks__loop_turn(&loop), 0);
+    }
+}
+
+static void say(const char *text)
+{
+    assert_int_equal(write(ends[1], text, strlen(text)), strlen(text));
+}
+
+/* --- waiting --- */
+
+static void a_wait_ends_with_its_event(void **state)
+{
+    struct waiter reader = {"read", ends[0], POLLIN, -1};
+
+    (void)state;
+    spawn(&reader, ends[0]);
+    assert_string_equal(trace, "");
+    say("x");
+    turn_to_the_end();
+    assert_string_equal(trace, "read1 ");
+}
+
+static void a_wait_ends_when_its_time_is_over(void **state)
+{
+    struct waiter own = {"own", ends[0], POLLIN, 20};
+    struct waiter other = {"other", ends[0], POLLIN, 40};
+    struct waiter none = {"none", -1, 0, 60};
+
+    (void)state;
+    spawn(&none, -1);
+    spawn(&other, -1);
+    spawn(&own, ends[0]);
+    turn_to_the_end();
+    assert_string_equal(trace, "own0 other0 none0 ");
+}
+
+/* --- the same descriptor --- */
+
+static void several_may_wait_for_the_same_descriptor(void **state)
+{
+    struct waiter reader = {"read", ends[0], POLLIN, -1};
+
+    (void)state;
+    for (int i = 0; i < WAITERS; i++)
+        spawn(&reader, -1);
+    assert_int_equal(loop.running, WAITERS);
+    say("x");
+    turn_to_the_end();
+    assert_string_equal(trace, "read1 read1 read1 ");
+}
+
+static void one_waits_for_what_another_is_about(void **state)
+{
+    struct waiter own = {"own", ends[0], POLLIN, -1};
+    struct waiter other = {"other", ends[0], POLLIN, -1};
+
+    (void)state;
+    spawn(&own, ends[0]);
+    spawn(&other, -1);
+    assert_int_equal(loop.running, 2);
+    say("x");
+    turn_to_the_end();
+    assert_int_equal(strlen(trace), strlen("own1 other1 "));
+}
+
+static void one_is_about_what_another_waits_for(void **state)
+{
+    struct waiter own = {"own", ends[0], POLLIN, -1};
+    struct waiter other = {"other", ends[0], POLLIN, 20};
+
+    (void)state;
+    spawn(&other, -1);
+    spawn(&own, ends[0]);
+    while (loop.running == 2)
+        assert_int_equal(sks__loop_turn(&loop), 0);
+    assert_string_equal(trace, "other0 ");
+    say("x");
+    turn_to_the_end();
+    assert_string_equal(trace, "other0 own1 ");
+}
+
+static void one_may_read_while_another_writes(void **state)
+{
+    struct waiter reader = {"read", ends[0], POLLIN, 20};
+    struct waiter writer = {"write", ends[1], POLLOUT, -1};
+
+    (void)state;
+    spawn(&reader, -1);
+    spawn(&writer, -1);
+    spawn(&writer, ends[1]);
+    turn_to_the_end();
+    assert_string_equal(trace, "write1 write1 read0 ");
+}
+
+/* A poller that needs a descriptor for it may find none. */
+static void a_second_wait_without_a_descriptor_left_fails_alone(void **state)
+{
+    struct waiter reader = {"read", ends[0], POLLIN, -1};
+    struct rlimit all, none;
+    int next = dup(ends[0]);
+
+    (void)state;
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &all);
+    none = all;
+    none.rlim_cur = (rlim_t)next;
+    spawn(&reader, -1);
+    setrlimit(RLIMIT_NOFILE, &none);
+    spawn(&reader, -1);
+    setrlimit(RLIMIT_NOFILE, &all);
+    say("x");
+    turn_to_the_end();
+#ifdef SKS_PLAIN_POSIX
+    assert_string_equal(trace, "read1 read1 ");
+#else
+    assert_string_equal(trace, "read-24 read1 ");
+#endif
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(a_wait_ends_with_its_event),
+        TEST(a_wait_ends_when_its_time_is_over),
+        TEST(several_may_wait_for_the_same_descriptor),
+        TEST(one_waits_for_what_another_is_about),
+        TEST(one_is_about_what_another_waits_for),
+        TEST(one_may_read_while_another_writes),
+        TEST(a_second_wait_without_a_descriptor_left_fails_alone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
