@@ -401,9 +401,10 @@ SKS_API const sks_strategy *sks_forking(void);
 /** A thread for each request, 512 at once. */
 SKS_API const sks_strategy *sks_threading(void);
 
-/** Threads, one for each processor unless max_workers says otherwise, each of
- * which runs any number of requests as coroutines: whenever one waits for its
- * peer, others go on.  A handler that blocks otherwise holds up its thread. */
+/** Threads, one for each processor unless max_workers says otherwise (1024 at
+ * most), each of which runs any number of requests as coroutines: whenever one
+ * waits for its peer, others go on.  A handler that blocks otherwise holds up
+ * its thread. */
 SKS_API const sks_strategy *sks_coroutine(void);
 
 /** A strategy by its name: "forking".  NULL if this build has no such one. */

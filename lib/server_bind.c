@@ -59,7 +59,19 @@ static int bind_endpoint(sks_server *server, struct sks__endpoint *e)
     }
 }
 
-static int check_strategy(sks_server *server)
+static int check_workers(sks_server *server)
+{
+    const sks_strategy *s = &server->strategy;
+
+    if (s->most_workers == 0 || server->options.max_workers <= s->most_workers)
+        return 0;
+    return sks__server_fail(server, -EINVAL,
+                            "max_workers is over %u, the most of the %s "
+                            "strategy",
+                            s->most_workers, s->name);
+}
+
+static int check_kinds(sks_server *server)
 {
     if (!(server->strategy.flags & SKS_STREAM_ONLY))
         return 0;
@@ -73,7 +85,7 @@ static int check_strategy(sks_server *server)
 
 int sks_server_bind(sks_server *server)
 {
-    int rc = 0;
+    int rc;
 
     if (server == NULL)
         return -ENOMEM;
@@ -84,10 +96,11 @@ int sks_server_bind(sks_server *server)
     if (server->bound)
         return 0;
     server->owner = getpid();
+    rc = check_workers(server);
     for (size_t i = 0; rc == 0 && i < server->endpoint_count; i++)
         rc = bind_endpoint(server, &server->endpoints[i]);
     if (rc == 0)
-        rc = check_strategy(server);
+        rc = check_kinds(server);
     if (rc < 0)
         sks__server_drop_listeners(server, 0);
     else

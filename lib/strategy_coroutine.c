@@ -26,6 +26,9 @@ enum { REST_MS = 100, PACKETS_MAX = 1024 };
 
 enum { LISTENERS_MAX = 64 };
 
+/* More event loops than any machine has processors are a mistake. */
+enum { LOOPS_MAX = 1024 };
+
 struct worker;
 
 /* lock guards what follows it; the rest is set by start. */
@@ -391,6 +394,7 @@ static const sks_strategy coroutine = {
     .serve = serve,
     .wait = wait_for,
     .stop = stop,
+    .most_workers = LOOPS_MAX,
 };
 
 const sks_strategy *sks_coroutine(void)

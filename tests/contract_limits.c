@@ -1,6 +1,7 @@
 /* How many requests run at once. */
 #include "contract.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 /* Runs at the gate, and counts how many do. */
@@ -136,6 +137,26 @@ static void the_limit_is_the_strategys_unless_set(struct contract *c)
     assert_int_equal(sks_server_max_workers(c->server), 3);
 }
 
+/* A strategy that starts its workers at once must not start a million. */
+static void more_workers_than_the_strategy_has_are_refused(struct contract *c)
+{
+    unsigned most = c->strategy->most_workers;
+    sks_handler handler = contract_handler(counted_handle);
+    int descriptors;
+
+    contract_make(c, &handler);
+    descriptors = contract_descriptors_open();
+    sks_server_set_max_workers(c->server, most ? most + 1 : 1048576);
+    assert_int_equal(sks_server_bind(c->server), most ? -EINVAL : 0);
+    if (!most)
+        return;
+    assert_non_null(strstr(sks_server_error(c->server), "max_workers is over"));
+    assert_non_null(strstr(sks_server_error(c->server), c->strategy->name));
+    assert_int_equal(contract_descriptors_open(), descriptors);
+    sks_server_set_max_workers(c->server, 1);
+    assert_int_equal(sks_server_bind(c->server), 0);
+}
+
 static void a_strategy_is_found_by_its_name(struct contract *c)
 {
     const char *name = sks_strategy_name(c->strategy);
@@ -162,6 +183,7 @@ static void the_built_in_strategies_are_in_the_list(struct contract *c)
 
 static const struct contract_case any[] = {
     CONTRACT_CASE(the_limit_is_the_strategys_unless_set),
+    CONTRACT_CASE(more_workers_than_the_strategy_has_are_refused),
 };
 
 static const struct contract_case parallel[] = {

@@ -79,6 +79,9 @@ struct sks_strategy {
      * serves any more: join if block, which is said only when no request is
      * under way, else let go; see sks_server_hold(). */
     void (*stop)(void *self, sks_server *server, int block);
+
+    /** The most that max_workers may be, which bind checks; 0: no limit. */
+    unsigned most_workers;
 };
 
 /** Gets the next request: accepted, and verified by verify_request.  Waits ms
