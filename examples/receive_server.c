@@ -61,12 +61,18 @@ static int receive(sks_request *request)
 
 int main(int argc, char **argv)
 {
+    static const struct program program = {
+        .name = "receive_server",
+        .about = "Prints what clients send and answers them.",
+        .kinds = PROGRAM_ALL_KINDS};
     const sks_handler handler = {.size = sizeof handler, .handle = receive};
-    struct program_options options;
+    struct program_options options = {.host = "127.0.0.1",
+                                      .port = 7777,
+                                      .strategy = sks_threading()};
+    const struct program_line line = {.doing = "receive on"};
 
     setlocale(LC_CTYPE, "");
-    program_read_options(&options, "receive_server",
-                         "Prints what clients send and answers them.", argc,
-                         argv);
-    return program_serve(&options, "receive_server", "receive", &handler);
+    program_read_options(&program, &options, NULL, argc, argv);
+    return program_serve(&program, &options,
+                         program_new_server(&options, &handler), &line);
 }

@@ -25,10 +25,17 @@ static int echo(sks_request *request)
 
 int main(int argc, char **argv)
 {
+    static const struct program program = {
+        .name = "sockserver-echod",
+        .about = "Sends back what each client sends.",
+        .kinds = PROGRAM_ALL_KINDS};
     const sks_handler handler = {.size = sizeof handler, .handle = echo};
-    struct program_options options;
+    struct program_options options = {.host = "127.0.0.1",
+                                      .port = 7777,
+                                      .strategy = sks_threading()};
+    const struct program_line line = {.doing = "echo on"};
 
-    program_read_options(&options, "sockserver-echod",
-                         "Sends back what each client sends.", argc, argv);
-    return program_serve(&options, "sockserver-echod", "echo", &handler);
+    program_read_options(&program, &options, NULL, argc, argv);
+    return program_serve(&program, &options,
+                         program_new_server(&options, &handler), &line);
 }

@@ -8,6 +8,7 @@
 #include "filed_options.h"
 #include "session.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +19,8 @@ enum { DRAIN_MS = 30 * 1000, RBUFSIZE = 16 * 1024, WBUFSIZE = 8 * 1024 };
 static sks_server *new_server(const struct filed_options *options,
                               struct service *service)
 {
-    sks_server *server =
-        options->path
-            ? sks_unix_stream_server_new(options->path, &session_handler)
-            : sks_tcp_server_new(options->host, options->port,
-                                 &session_handler);
+    sks_server *server = program_new_server(&options->shared, &session_handler);
 
-    sks_server_set_strategy(server, options->strategy, NULL);
-    if (options->max_workers)
-        sks_server_set_max_workers(server, options->max_workers);
     sks_server_set_drain_timeout_ms(server, DRAIN_MS);
     sks_server_set_rbufsize(server, RBUFSIZE);
     sks_server_set_wbufsize(server, WBUFSIZE);
@@ -34,41 +28,25 @@ static sks_server *new_server(const struct filed_options *options,
     return server;
 }
 
-/* Flushed, for whoever waits for it in a pipe, and so that no child prints it
- * again. */
-static void announce(const struct filed_options *options,
-                     const sks_server *server)
+/* Who is served, if that is not for tokens or a path's mode to say. */
+static const char *remark(const struct filed_options *options)
 {
-    const char *address;
-
-    printf("sockserver-filed: serving %s on %s ", options->library.root,
-           options->path ? "unix" : "tcp");
-    for (size_t i = 0; (address = sks_server_address(server, i)); i++)
-        printf("%s%s", i ? ", " : "", options->path ? options->path : address);
-    printf(" (%s)", sks_strategy_name(options->strategy));
-    if (!options->path && !options->token_file)
-        printf(options->has_host
-                   ? ", to everybody who reaches it: no token file"
-                   : ", to this machine only: no token file");
-    printf("\n");
-    fflush(stdout);
+    if (options->shared.path || options->token_file)
+        return NULL;
+    return options->shared.has_host
+               ? ", to everybody who reaches it: no token file"
+               : ", to this machine only: no token file";
 }
 
 static int serve(const struct filed_options *options, struct service *service)
 {
-    sks_server *server = new_server(options, service);
-    int rc = sks_server_bind(server);
+    char doing[PATH_MAX + sizeof "serving  on"];
+    const struct program_line line = {.doing = doing,
+                                      .remark = remark(options)};
 
-    if (rc == 0)
-        rc = sks_server_shutdown_on_signals(server);
-    if (rc == 0) {
-        announce(options, server);
-        rc = sks_server_serve_forever(server);
-    }
-    if (rc < 0)
-        fprintf(stderr, "sockserver-filed: %s\n", sks_server_error(server));
-    sks_server_free(server);
-    return rc < 0;
+    snprintf(doing, sizeof doing, "serving %s on", options->library.root);
+    return program_serve(&filed_program, &options->shared,
+                         new_server(options, service), &line);
 }
 
 /* Says what is wrong with the folder or the token file, if anything is. */

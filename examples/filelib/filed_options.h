@@ -3,22 +3,18 @@
 #define FILELIB_FILED_OPTIONS_H
 
 #include "library.h"
-
-#include <sockserver.h>
+#include "program.h"
 
 /** The strings are argv's. */
 struct filed_options {
     struct library_options library;
-    const char *host; /**< NULL: every address of the machine */
-    int has_host;     /**< whether it was told */
-    const char *path; /**< of a Unix socket; NULL: TCP */
-    int port;
-    const sks_strategy *strategy;
-    unsigned max_workers; /**< 0: the strategy's own default */
+    struct program_options shared;
     const char *token_file;
     int idle_s;
     int quiet;
 };
+
+extern const struct program filed_program;
 
 /** Reads the command line.  Ends the program after --help and --version, and
  * with status 2 after one sentence about what is wrong. */

@@ -32,7 +32,7 @@ enum {
 };
 
 /* All that the program holds. */
-struct program {
+struct state {
     struct http_options options;
     struct http_mime *mime;
     struct http_files files;
@@ -48,7 +48,7 @@ static int complain(const char *what, const char *why)
     return 1;
 }
 
-static int open_log(struct program *p)
+static int open_log(struct state *p)
 {
     const char *path = p->options.access_log;
 
@@ -64,7 +64,7 @@ static int open_log(struct program *p)
     return 0;
 }
 
-static int open_files(struct program *p)
+static int open_files(struct state *p)
 {
     struct http_files *f = &p->files;
 
@@ -84,7 +84,7 @@ static int open_files(struct program *p)
     return 0;
 }
 
-static void fill_routes(struct program *p)
+static void fill_routes(struct state *p)
 {
     struct http_route *r = p->routes;
 
@@ -107,22 +107,6 @@ static void fill_routes(struct program *p)
     p->service.fields = p->options.fields.data;
 }
 
-/* "sockserver-httpd: serving /srv on http://127.0.0.1:8000/ (threading)".
- * Flushed, for whoever waits for it in a pipe. */
-static void announce(const struct program *p, const sks_server *server)
-{
-    char path[PATH_MAX];
-    const char *address;
-
-    if (realpath(p->options.directory, path) == NULL)
-        strcpy(path, "a directory");
-    printf("sockserver-httpd: serving %s on ", path);
-    for (size_t i = 0; (address = sks_server_address(server, i)); i++)
-        printf("%shttp://%s/", i ? ", " : "", address);
-    printf(" (%s)\n", sks_strategy_name(p->options.strategy));
-    fflush(stdout);
-}
-
 /* Where a worker has one connection, those who say nothing hold up those who
  * wait to be accepted: from three quarters of the workers on they are let go
  * sooner. */
@@ -135,29 +119,23 @@ static int64_t busy_from(const sks_strategy *strategy, const sks_server *server)
     return workers > 1 ? workers * 3 / 4 : 1;
 }
 
-static int serve(struct program *p)
+static int serve(struct state *p)
 {
-    sks_server *server =
-        sks_tcp_server_new(p->options.host, p->options.port, &http_handler);
-    int rc;
+    const struct program_options *shared = &p->options.shared;
+    sks_server *server = program_new_server(shared, &http_handler);
+    char path[PATH_MAX];
+    char doing[PATH_MAX + sizeof "serving  on"];
+    const struct program_line line = {.doing = doing, .scheme = "http"};
 
-    sks_server_set_strategy(server, p->options.strategy, NULL);
-    if (p->options.max_workers)
-        sks_server_set_max_workers(server, p->options.max_workers);
-    p->service.busy_from = busy_from(p->options.strategy, server);
+    p->service.busy_from = busy_from(shared->strategy, server);
     http_prepare_server(server, &p->service);
-    if ((rc = sks_server_bind(server)) == 0 &&
-        (rc = sks_server_shutdown_on_signals(server)) == 0) {
-        announce(p, server);
-        rc = sks_server_serve_forever(server);
-    }
-    if (rc < 0)
-        fprintf(stderr, "sockserver-httpd: %s\n", sks_server_error(server));
-    sks_server_free(server);
-    return rc < 0;
+    if (realpath(p->options.directory, path) == NULL)
+        strcpy(path, "a directory");
+    snprintf(doing, sizeof doing, "serving %s on", path);
+    return program_serve(&http_program, shared, server, &line);
 }
 
-static void free_program(struct program *p)
+static void free_program(struct state *p)
 {
     http_cache_free(p->files.cache);
     http_mime_free(p->mime);
@@ -172,7 +150,7 @@ static void free_program(struct program *p)
 
 int main(int argc, char **argv)
 {
-    struct program p = {.files = {.root = -1}};
+    struct state p = {.files = {.root = -1}};
     int status;
 
     http_options_read(&p.options, argc, argv);

@@ -3,17 +3,13 @@
 #define HTTP_OPTIONS_H
 
 #include "accesslog.h"
-
-#include <sockserver.h>
+#include "program.h"
 
 enum { HTTP_OPTION_MAX = 32 /**< of --data and of --index names */ };
 
 /** What the command line said; strings are argv's. */
 struct http_options {
-    const char *host; /**< NULL: every address of the machine */
-    int port;
-    const sks_strategy *strategy;
-    unsigned max_workers; /**< 0: the strategy's own default */
+    struct program_options shared;
     const char *directory;
     struct http_text fields;  /**< of --header: lines */
     const char *content_type; /**< of files whose type is not known */
@@ -27,6 +23,8 @@ struct http_options {
     enum http_log_format log_format;
     int quiet; /**< no access log */
 };
+
+extern const struct program http_program;
 
 /** Reads the command line.  Ends the program after --help and --version, and
  * with status 2 after one sentence about what is wrong. */

@@ -34,13 +34,6 @@ def file_digest(path):
     return made.hexdigest()
 
 
-def strategies():
-    """Those of this build, as the server tells them."""
-    result = subprocess.run([FILED, "--strategy", "?"], stderr=subprocess.PIPE,
-                            check=False, text=True)
-    return result.stderr.rpartition(" only ")[2].strip().split(", ")
-
-
 class Reply:
     """A reply's line and its body."""
 

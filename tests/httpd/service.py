@@ -5,11 +5,10 @@ import os
 import pathlib
 import re
 import socket
-import subprocess
 import tempfile
 import unittest
 
-from running import DEADLINE_S, running
+from running import DEADLINE_S, running, strategies
 
 # 2001-09-09 01:46:40 UTC.
 MODIFIED = 1_000_000_000
@@ -45,13 +44,6 @@ def make_files(directory):
     os.symlink("/etc/passwd", os.path.join(directory, "out"))
     os.symlink("../digits.txt", os.path.join(directory, "sub", "in"))
     os.symlink("/etc", os.path.join(directory, "outside"))
-
-
-def strategies(program):
-    """The names that the program's help tells."""
-    text = subprocess.run([program, "--help"], capture_output=True, text=True,
-                          check=True, timeout=DEADLINE_S).stdout
-    return re.search(r"threading unless given: (.*)", text)[1].split(", ")
 
 
 def port_of(program):

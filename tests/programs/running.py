@@ -23,6 +23,14 @@ def wait_until(condition, what):
     return result
 
 
+def strategies(program):
+    """The strategies of this build, as a program of the project tells them to
+    whoever asks for another one."""
+    done = subprocess.run([program, "--strategy", "?"], check=False, text=True,
+                          timeout=DEADLINE_S, stderr=subprocess.PIPE)
+    return done.stderr.rpartition(" only ")[2].strip().split(", ")
+
+
 class Program:
     """A running program.  announced is the line that it starts with."""
 

@@ -8,9 +8,9 @@ import sys
 import tempfile
 import unittest
 
-from running import DEADLINE_S, running
+from running import DEADLINE_S, running, strategies
 
-ECHOD, VERSION = sys.argv[1:3]
+ECHOD, VERSION, *STRATEGIES = sys.argv[1:]
 
 
 def run(*arguments):
@@ -38,7 +38,7 @@ class Usage(unittest.TestCase):
                 ("--strategy wants a value.*", "--strategy"),
                 ('no strategy is called "magic", only synchronous.*',
                  "--strategy=magic"),
-                ("only one of .* fits.*", "--tcp", "--udp"),
+                ("only one of --tcp and --udp fits.*", "--tcp", "--udp"),
                 ("a Unix socket has neither.*", "--unix", "x", "7777"),
                 ("a Unix socket has neither.*", "--unix-dgram", "x",
                  "--bind", "127.0.0.1"),
@@ -49,11 +49,17 @@ class Usage(unittest.TestCase):
                 ('PORT must be .*, not "".*', ""),
                 ('PORT must be .*, not "7777 ".*', "7777 "),
                 ('--max-workers must be .*, not "0".*', "--max-workers=0"),
+                ('--max-workers must be a number from 1 to 1048576, '
+                 'not "1048577".*', "--max-workers=1048577"),
                 ('--max-workers must be .*, not "many".*',
                  "--max-workers=many"),
                 ('--max-workers must be .*, not "9{30}".*',
                  "--max-workers=" + "9" * 30)):
             self.refused(2, sentence, *arguments)
+
+    def test_the_most_workers_are_the_librarys(self):
+        with running(ECHOD, "--max-workers", "1048576", "0") as program:
+            self.assertEqual(program.end(), 0)
 
     def test_faults_at_start_end_with_1(self):
         # An address that is kept for examples, which no machine has.
@@ -68,9 +74,16 @@ class Usage(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         for word in ("--tcp", "--udp", "--unix PATH", "--unix-dgram PATH",
                      "--bind ADDR", "127.0.0.1", "--strategy NAME",
-                     "synchronous", "forking", "threading", "coroutine",
-                     "--max-workers N", "--version", "PORT"):
+                     *STRATEGIES, "--max-workers N", "--version", "PORT"):
             self.assertIn(word, done.stdout)
+
+    def test_the_tests_know_every_strategy(self):
+        self.assertEqual(strategies(ECHOD), STRATEGIES)
+
+    def test_help_fits_a_terminal(self):
+        for line in run("--help").stdout.splitlines():
+            self.assertLessEqual(len(line), 79)
+            self.assertEqual(line, line.rstrip())
 
     def test_version_is_the_projects(self):
         done = run("--version")
