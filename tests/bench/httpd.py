@@ -25,6 +25,7 @@ from statistics import median
 from harness import procfs
 from harness.errors import BenchError, CannotStart
 from harness.process import adopt_orphans, running
+from harness.servers import discover
 
 SIZES = {"1k": 1024, "100k": 100 * 1024, "10m": 10 * 1024 * 1024}
 # Strategies in which a worker has one connection.
@@ -116,9 +117,7 @@ def nginx(directory, www, options):
 def all_servers(args, directory, www):
     files = [os.path.join(www, name) for name in SIZES]
     servers = []
-    text = subprocess.run([args.httpd, "--help"], capture_output=True,
-                          text=True, check=True).stdout
-    for name in re.search(r"unless given: (.*)", text)[1].split(", "):
+    for name in discover(args.httpd):
         servers.append(Server(
             f"sks:{name}",
             lambda port, name=name: [
