@@ -141,6 +141,16 @@ SKS_API int sks_request_stopping(const sks_request *request);
 SKS_API int sks_request_wait(sks_request *request, int fd, short events,
                              int ms);
 
+/** Makes a call that blocks: returns what fn(arg) returns, however long that
+ * takes.  A strategy that runs many requests in one thread has a helper thread
+ * make it (64 for each server at most, then calls wait for their turn), and
+ * runs others meanwhile; other strategies, and one that can start no helper,
+ * make it right here.  So fn may use what arg leads to, but nothing of the
+ * request and no variable of the thread's, and must not close the server.  No
+ * time limit and no shutdown ends it. */
+SKS_API int sks_request_offload(sks_request *request, int (*fn)(void *arg),
+                                void *arg);
+
 /** The packet itself, of a datagram server; NULL for a stream.  Lives as long
  * as the request.  A handler need not know the kind of its server: rfile reads
  * the packet, and what was written to wfile leaves as one datagram after

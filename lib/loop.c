@@ -236,7 +236,7 @@ static int wait_for_other(struct sks__fiber *f, int fd, short events, int ms)
 
 int sks__loop_wait(int fd, short events, int ms)
 {
-    struct sks__fiber *f = sks__coro_arg(sks__coro_current());
+    struct sks__fiber *f = sks__loop_current();
 
     if (fd < 0)
         return park(f, ms);
@@ -247,6 +247,27 @@ int sks__loop_wait(int fd, short events, int ms)
 int sks__loop_is_inside(void)
 {
     return sks__coro_current() != NULL;
+}
+
+struct sks__fiber *sks__loop_current(void)
+{
+    return sks__coro_arg(sks__coro_current());
+}
+
+void *sks__loop_arg(const struct sks__fiber *f)
+{
+    return f->arg;
+}
+
+/* Not as a wait does, which late news may end. */
+void sks__loop_park(void)
+{
+    sks__coro_yield();
+}
+
+void sks__loop_unpark(struct sks__fiber *f)
+{
+    resume(f);
 }
 
 /* --- the loop --- */

@@ -69,6 +69,15 @@ int sks__loop_wait(int fd, short events, int ms);
 /* True if a coroutine of some loop calls. */
 int sks__loop_is_inside(void);
 
+/* The coroutine that calls, from inside of one; and what it was given. */
+struct sks__fiber *sks__loop_current(void);
+void *sks__loop_arg(const struct sks__fiber *fiber);
+
+/* From inside a coroutine: leaves it until sks__loop_unpark(), which whoever
+ * knows of it calls once, outside of coroutines, on the loop's thread. */
+void sks__loop_park(void);
+void sks__loop_unpark(struct sks__fiber *fiber);
+
 /* One turn: waits until something happens, and lets go on what it concerns.
  * 0 or an error. */
 int sks__loop_turn(struct sks__loop *loop);

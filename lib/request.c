@@ -164,6 +164,14 @@ int sks_request_wait(sks_request *r, int fd, short events, int ms)
                : sks__waiter_wait(&r->stream.waiter, fd, events, ms);
 }
 
+int sks_request_offload(sks_request *r, int (*fn)(void *), void *arg)
+{
+    const sks_strategy *s = &r->server->strategy;
+
+    return s->offload != NULL ? s->offload(r->server->strategy_self, fn, arg)
+                              : fn(arg);
+}
+
 const void *sks_request_packet(const sks_request *r, size_t *len)
 {
     if (len != NULL)

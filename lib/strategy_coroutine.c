@@ -3,15 +3,12 @@
  * A request runs in a coroutine of the loop that accepted it.  Where it must
  * wait, the loop goes on with others.  A handler that really blocks, in a
  * computation or in a read of a disk, holds up its loop. */
+#include "strategy_coroutine.h"
+
 #include "cpu.h"
 #include "fd.h"
-#include "loop.h"
-#include "wakeup.h"
-
-#include <sockserver/strategy.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 /* Address space of a stack, and how many stacks of ended requests are kept. */
@@ -24,66 +21,24 @@ enum { ACCEPT_BATCH = 32 };
  * a loop handles at once. */
 enum { REST_MS = 100, PACKETS_MAX = 1024 };
 
-enum { LISTENERS_MAX = 64 };
-
 /* More event loops than any machine has processors are a mistake. */
 enum { LOOPS_MAX = 1024 };
 
-struct worker;
-
-/* lock guards what follows it; the rest is set by start. */
-struct coroutines {
-    sks_server *server;
-    struct worker **workers; /* each frees itself */
-    pthread_t *threads;
-    size_t count;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t listening; /* workers that have the listeners */
-    int serving;      /* workers should have them */
-    int stopping;     /* workers end with their last request */
-    size_t next;      /* to get a request that came another way */
-};
-
-struct listener {
-    struct sks__source source;
-    struct worker *worker;
-};
-
-/* Its thread's alone, but for the inbox, which the strategy's lock guards. */
-struct worker {
-    struct coroutines *all;
-    struct sks__loop loop;
-    struct sks__wakeup wakeup;
-    struct sks__source called; /* the wakeup was raised */
-    struct sks__list inbox;    /* requests that another thread got */
-    struct sks__alarm rested;
-    struct listener listeners[LISTENERS_MAX];
-    size_t listener_count; /* in the poller */
-    int listening;         /* counted among those */
-    int stopping;
-    unsigned packets; /* running */
-};
-
-/* What a request holds. */
-struct errand {
-    struct sks__list node; /* in an inbox */
-    sks_request *request;
-    struct worker *worker;
-};
+/* Helpers of a server: what one disk, or one name server, has a use for. */
+enum { HELPERS_MAX = 64 };
 
 /* --- listening --- */
 
 static void accept_some(struct sks__source *source, short events);
 
-static void add_listeners(struct worker *w)
+static void add_listeners(struct sks__coworker *w)
 {
     int fd;
 
-    while (w->listener_count < LISTENERS_MAX &&
+    while (w->listener_count < SKS__COLISTENERS_MAX &&
            (fd = sks_server_listener_fileno(w->all->server,
                                             w->listener_count)) >= 0) {
-        struct listener *l = &w->listeners[w->listener_count];
+        struct sks__colistener *l = &w->listeners[w->listener_count];
 
         l->worker = w;
         l->source.ready = accept_some;
@@ -93,7 +48,7 @@ static void add_listeners(struct worker *w)
     }
 }
 
-static void remove_listeners(struct worker *w)
+static void remove_listeners(struct sks__coworker *w)
 {
     while (w->listener_count > 0)
         sks__poller_remove(&w->loop.poller,
@@ -101,7 +56,7 @@ static void remove_listeners(struct worker *w)
 }
 
 /* Takes up the listeners again after a rest. */
-static void resume_listening(struct worker *w)
+static void resume_listening(struct sks__coworker *w)
 {
     if (w->listening && w->listener_count == 0)
         add_listeners(w);
@@ -109,13 +64,13 @@ static void resume_listening(struct worker *w)
 
 static void rested(struct sks__alarm *alarm)
 {
-    resume_listening(SKS__LIST_ENTRY(alarm, struct worker, rested));
+    resume_listening(SKS__LIST_ENTRY(alarm, struct sks__coworker, rested));
 }
 
 /* Serving has begun or ended. */
-static void set_listening(struct worker *w, int listening)
+static void set_listening(struct sks__coworker *w, int listening)
 {
-    struct coroutines *all = w->all;
+    struct sks__coroutines *all = w->all;
 
     if (w->listening == listening)
         return;
@@ -134,8 +89,8 @@ static void set_listening(struct worker *w, int listening)
 
 static void run_request(void *arg)
 {
-    struct errand *errand = arg;
-    struct worker *w = errand->worker;
+    struct sks__errand *errand = arg;
+    struct sks__coworker *w = errand->worker;
     int is_packet = sks_request_packet(errand->request, NULL) != NULL;
 
     sks_request_run(errand->request);
@@ -143,9 +98,9 @@ static void run_request(void *arg)
         resume_listening(w);
 }
 
-static void begin(struct worker *w, sks_request *request)
+static void begin(struct sks__coworker *w, sks_request *request)
 {
-    struct errand *errand = sks_request_slot(request);
+    struct sks__errand *errand = sks_request_slot(request);
     int is_packet = sks_request_packet(request, NULL) != NULL;
     int rc;
 
@@ -162,7 +117,8 @@ static void begin(struct worker *w, sks_request *request)
 
 static void accept_some(struct sks__source *source, short events)
 {
-    struct worker *w = SKS__LIST_ENTRY(source, struct listener, source)->worker;
+    struct sks__coworker *w =
+        SKS__LIST_ENTRY(source, struct sks__colistener, source)->worker;
 
     (void)events;
     for (int i = 0; i < ACCEPT_BATCH && w->packets < PACKETS_MAX; i++) {
@@ -188,8 +144,9 @@ static void accept_some(struct sks__source *source, short events)
 /* Another thread has a request, or word of a change, for this one. */
 static void hear(struct sks__source *source, short events)
 {
-    struct worker *w = SKS__LIST_ENTRY(source, struct worker, called);
-    struct coroutines *all = w->all;
+    struct sks__coworker *w =
+        SKS__LIST_ENTRY(source, struct sks__coworker, called);
+    struct sks__coroutines *all = w->all;
     struct sks__list *n;
     int serving;
 
@@ -201,16 +158,17 @@ static void hear(struct sks__source *source, short events)
         n = w->inbox.next;
         sks__list_remove(n);
         pthread_mutex_unlock(&all->lock);
-        begin(w, SKS__LIST_ENTRY(n, struct errand, node)->request);
+        begin(w, SKS__LIST_ENTRY(n, struct sks__errand, node)->request);
         pthread_mutex_lock(&all->lock);
     }
+    sks__coroutines_return(w);
     serving = all->serving;
     w->stopping = all->stopping;
     pthread_mutex_unlock(&all->lock);
     set_listening(w, serving);
 }
 
-static void free_worker(struct worker *w)
+static void free_worker(struct sks__coworker *w)
 {
     sks__loop_close(&w->loop);
     sks__wakeup_close(&w->wakeup);
@@ -219,7 +177,8 @@ static void free_worker(struct worker *w)
 
 static void *work(void *arg)
 {
-    struct worker *w = arg;
+    struct sks__coworker *w = arg;
+    struct sks__helpers *helpers = w->all->helpers;
     sks_server *server = w->all->server;
     int rc = 0;
 
@@ -229,14 +188,15 @@ static void *work(void *arg)
         sks_server_log(server, SKS_ERROR, "an event loop failed: %s",
                        sks_strerror(rc));
     free_worker(w);
+    sks__helpers_release(helpers);
     sks_server_release(server);
     return NULL;
 }
 
 /* A worker without a thread; NULL if the system lacks something. */
-static struct worker *worker_new(struct coroutines *all)
+static struct sks__coworker *worker_new(struct sks__coroutines *all)
 {
-    struct worker *w = calloc(1, sizeof *w);
+    struct sks__coworker *w = calloc(1, sizeof *w);
 
     if (w == NULL)
         return NULL;
@@ -244,6 +204,7 @@ static struct worker *worker_new(struct coroutines *all)
     w->called.ready = hear;
     w->rested.ring = rested;
     sks__list_init(&w->inbox);
+    sks__list_init(&w->returned);
     if (sks__wakeup_open(&w->wakeup) < 0) {
         free(w);
         return NULL;
@@ -262,13 +223,13 @@ static struct worker *worker_new(struct coroutines *all)
 }
 
 /* With the lock: a worker that hears takes it before it can free itself. */
-static void wake_all(struct coroutines *all)
+static void wake_all(struct sks__coroutines *all)
 {
     for (size_t i = 0; i < all->count; i++)
         sks__wakeup_raise(&all->workers[i]->wakeup);
 }
 
-static void dismiss(struct coroutines *all, int block)
+static void dismiss(struct sks__coroutines *all, int block)
 {
     pthread_mutex_lock(&all->lock);
     all->stopping = 1;
@@ -279,21 +240,27 @@ static void dismiss(struct coroutines *all, int block)
             pthread_join(all->threads[i], NULL);
         else
             pthread_detach(all->threads[i]);
+    if (all->helpers != NULL) {
+        sks__helpers_dismiss(all->helpers, block);
+        sks__helpers_release(all->helpers);
+    }
     free(all->workers);
     free(all->threads);
 }
 
-static int hire(struct coroutines *all)
+static int hire(struct sks__coroutines *all)
 {
-    struct worker *w = worker_new(all);
+    struct sks__coworker *w = worker_new(all);
     int rc;
 
     if (w == NULL)
         return -ENOMEM;
     sks_server_hold(all->server);
+    sks__helpers_hold(all->helpers);
     rc = pthread_create(&all->threads[all->count], NULL, work, w);
     if (rc != 0) {
         free_worker(w);
+        sks__helpers_release(all->helpers);
         sks_server_release(all->server);
         return -rc;
     }
@@ -305,17 +272,18 @@ static int hire(struct coroutines *all)
 
 static int start(void *self, sks_server *server, void *config)
 {
-    struct coroutines *all = self;
+    struct sks__coroutines *all = self;
     unsigned n = sks_server_max_workers(server);
     int rc = 0;
 
     (void)config;
     if (n == 0)
         n = sks__cpu_count();
-    *all = (struct coroutines){.server = server};
+    *all = (struct sks__coroutines){.server = server};
     all->workers = calloc(n, sizeof *all->workers);
     all->threads = calloc(n, sizeof *all->threads);
-    if (all->workers == NULL || all->threads == NULL)
+    all->helpers = sks__helpers_new(HELPERS_MAX);
+    if (all->workers == NULL || all->threads == NULL || all->helpers == NULL)
         rc = -ENOMEM;
     pthread_mutex_init(&all->lock, NULL);
     pthread_cond_init(&all->changed, NULL);
@@ -329,9 +297,9 @@ static int start(void *self, sks_server *server, void *config)
 /* To the worker whose turn it is; those of serve go no such way. */
 static int process_request(void *self, sks_request *request)
 {
-    struct coroutines *all = self;
-    struct errand *errand = sks_request_slot(request);
-    struct worker *w;
+    struct sks__coroutines *all = self;
+    struct sks__errand *errand = sks_request_slot(request);
+    struct sks__coworker *w;
 
     errand->request = request;
     pthread_mutex_lock(&all->lock);
@@ -342,7 +310,7 @@ static int process_request(void *self, sks_request *request)
     return 0;
 }
 
-static void set_serving(struct coroutines *all, int serving)
+static void set_serving(struct sks__coroutines *all, int serving)
 {
     pthread_mutex_lock(&all->lock);
     all->serving = serving;
@@ -354,7 +322,7 @@ static void set_serving(struct coroutines *all, int serving)
 
 static int serve(void *self, sks_server *server)
 {
-    struct coroutines *all = self;
+    struct sks__coroutines *all = self;
     int rc;
 
     set_serving(all, 1);
@@ -373,7 +341,7 @@ static int wait_for(void *self, int fd, short events, int ms)
 
 static void stop(void *self, sks_server *server, int block)
 {
-    struct coroutines *all = self;
+    struct sks__coroutines *all = self;
 
     (void)server;
     dismiss(all, block);
@@ -387,14 +355,15 @@ static const sks_strategy coroutine = {
     .size = sizeof coroutine,
     .name = "coroutine",
     .flags = SKS_SHARES_MEMORY | SKS_PARALLEL | SKS_MULTIPLEXES,
-    .self_size = sizeof(struct coroutines),
-    .request_size = sizeof(struct errand),
+    .self_size = sizeof(struct sks__coroutines),
+    .request_size = sizeof(struct sks__errand),
     .start = start,
     .process_request = process_request,
     .serve = serve,
     .wait = wait_for,
     .stop = stop,
     .most_workers = LOOPS_MAX,
+    .offload = sks__coroutines_offload,
 };
 
 const sks_strategy *sks_coroutine(void)

@@ -11,7 +11,8 @@ PLATFORM, MECHANISM, CORE, STRATEGY = 1, 2, 3, 4
 # The floor of each noun, which is the first word of a file's name.
 FLOORS = {
     PLATFORM: "error clock cpu fd sigpipe wakeup address buffer list",
-    MECHANISM: "stream listener queue children coro stack timers poller loop",
+    MECHANISM: "stream listener queue children coro stack timers poller loop "
+               "helpers",
     CORE: "request rfile wfile server log signals transport",
 }
 FLOOR = {noun: floor for floor, nouns in FLOORS.items()

@@ -118,6 +118,7 @@ extern const struct contract_list contract_paths[];
 extern const struct contract_list contract_input[];
 extern const struct contract_list contract_output[];
 extern const struct contract_list contract_waits[];
+extern const struct contract_list contract_offload[];
 extern const struct contract_list contract_datagrams[];
 extern const struct contract_list contract_stopping[];
 extern const struct contract_list contract_draining[];

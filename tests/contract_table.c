@@ -97,21 +97,10 @@ const struct contract_transport contract_transports[] = {
 /* --- cases --- */
 
 const struct contract_list *const contract_lists[] = {
-    contract_life,
-    contract_hooks,
-    contract_server,
-    contract_paths,
-    contract_input,
-    contract_output,
-    contract_waits,
-    contract_datagrams,
-    contract_stopping,
-    contract_draining,
-    contract_limits,
-    contract_descriptors,
-    contract_faults,
-    contract_peers,
-    contract_processes,
-    contract_bad_input,
-    NULL,
+    contract_life,        contract_hooks,     contract_server,
+    contract_paths,       contract_input,     contract_output,
+    contract_waits,       contract_offload,   contract_datagrams,
+    contract_stopping,    contract_draining,  contract_limits,
+    contract_descriptors, contract_faults,    contract_peers,
+    contract_processes,   contract_bad_input, NULL,
 };

@@ -82,6 +82,12 @@ struct sks_strategy {
 
     /** The most that max_workers may be, which bind checks; 0: no limit. */
     unsigned most_workers;
+
+    /** Optional.  Returns what fn(arg) returns, which may block and does not
+     * wait through the library: on some other thread, so that the calling
+     * worker may run other requests.  By whoever runs a request, under
+     * sks_request_offload().  NULL: the worker itself makes the call. */
+    int (*offload)(void *self, int (*fn)(void *arg), void *arg);
 };
 
 /** Gets the next request: accepted, and verified by verify_request.  Waits ms

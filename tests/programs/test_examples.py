@@ -69,6 +69,13 @@ class Examples(unittest.TestCase):
                           b"1\nno number is that long\n")
             self.assertEqual(program.end(), 0)
 
+    def test_lookup_server_looks_up(self):
+        with running(self.compile("lookup_server"), announces=False) as program:
+            port = program.listening_port()
+            self.converse(port, b"127.0.0.1\r\n::1",
+                          b"127.0.0.1 is 127.0.0.1\n::1 is ::1\n")
+            self.assertEqual(program.end(), 0)
+
     def test_own_loop_greets_until_its_input_ends(self):
         with running(self.compile("own_loop"), announces=False) as program:
             port = program.listening_port()

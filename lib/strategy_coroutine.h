@@ -1,0 +1,70 @@
+/* What the files of the coroutine strategy share: strategy_coroutine.c has the
+ * strategy, strategy_coroutine_offload.c its calls that block. */
+#ifndef SKS__STRATEGY_COROUTINE_H
+#define SKS__STRATEGY_COROUTINE_H
+
+#include "helpers.h"
+#include "loop.h"
+#include "wakeup.h"
+
+#include <sockserver/strategy.h>
+
+#include <pthread.h>
+
+/* A server has no more listeners. */
+enum { SKS__COLISTENERS_MAX = 64 };
+
+struct sks__coworker;
+
+/* lock guards what follows it; the rest is set by start. */
+struct sks__coroutines {
+    sks_server *server;
+    struct sks__helpers *helpers;   /* for off-load calls */
+    struct sks__coworker **workers; /* each frees itself */
+    pthread_t *threads;
+    size_t count;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t listening; /* workers that have the listeners */
+    int serving;      /* workers should have them */
+    int stopping;     /* workers end with their last request */
+    size_t next;      /* to get a request that came another way */
+};
+
+struct sks__colistener {
+    struct sks__source source;
+    struct sks__coworker *worker;
+};
+
+/* Its thread's alone, but for inbox and returned, which the strategy's lock
+ * guards. */
+struct sks__coworker {
+    struct sks__coroutines *all;
+    struct sks__loop loop;
+    struct sks__wakeup wakeup;
+    struct sks__source called; /* the wakeup was raised */
+    struct sks__list inbox;    /* requests that another thread got */
+    struct sks__list returned; /* off-load calls that are over */
+    struct sks__alarm rested;
+    struct sks__colistener listeners[SKS__COLISTENERS_MAX];
+    size_t listener_count; /* in the poller */
+    int listening;         /* counted among those */
+    int stopping;
+    unsigned packets; /* running */
+};
+
+/* What a request holds. */
+struct sks__errand {
+    struct sks__list node; /* in an inbox */
+    sks_request *request;
+    struct sks__coworker *worker;
+};
+
+/* As the strategy's member. */
+int sks__coroutines_offload(void *self, int (*fn)(void *), void *arg);
+
+/* Goes on with those whose off-load calls are over.  By the worker, with the
+ * strategy's lock, which is left meanwhile. */
+void sks__coroutines_return(struct sks__coworker *w);
+
+#endif /* SKS__STRATEGY_COROUTINE_H */
