@@ -38,9 +38,13 @@ int sks__buffer_reserve(struct sks__buffer *b, size_t n)
 
 int sks__buffer_append(struct sks__buffer *b, const void *bytes, size_t n)
 {
-    int rc = sks__buffer_reserve(b, n);
+    int rc = 0;
 
-    if (rc < 0 || n == 0)
+    if (n == 0)
+        return 0;
+    if (b->size - b->end < n)
+        rc = sks__buffer_reserve(b, n);
+    if (rc < 0)
         return rc;
     memcpy(b->data + b->end, bytes, n);
     b->end += n;

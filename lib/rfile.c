@@ -62,9 +62,10 @@ static ssize_t receive(sks_rfile *f, void *out, size_t n)
 }
 
 /* A connection that idles under a strategy of its own waits needs no buffer. */
-static int await_without_buffer(sks_rfile *f)
+static int await_without_buffers(sks_rfile *f)
 {
     sks_wfile_flush(f->wfile);
+    sks__buffer_free(&f->wfile->buffer);
     sks__buffer_free(&f->buffer);
     return sks__stream_await(f->stream);
 }
@@ -81,7 +82,7 @@ static ssize_t fill(sks_rfile *f, size_t more)
     if (rc <= 0)
         return rc;
     if (held == 0 && !f->stream->blocking) {
-        rc = await_without_buffer(f);
+        rc = await_without_buffers(f);
         if (rc < 0)
             return rc;
     }

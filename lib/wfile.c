@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FIRST_ROOM = 512 };
+
 void sks__wfile_open(sks_wfile *f, struct sks__stream *stream, size_t bufsize)
 {
     *f = (sks_wfile){.stream = stream, .bufsize = bufsize};
@@ -47,6 +49,17 @@ static int collect(sks_wfile *f, const void *bytes, size_t n)
     return sks__buffer_append(&f->buffer, bytes, n);
 }
 
+/* Small pieces come in numbers: the buffer starts with room for some. */
+static int hold_back(sks_wfile *f, const void *bytes, size_t n)
+{
+    size_t room = f->bufsize < FIRST_ROOM ? f->bufsize : FIRST_ROOM;
+    int rc = 0;
+
+    if (f->buffer.size < room)
+        rc = sks__buffer_reserve(&f->buffer, room);
+    return rc < 0 ? rc : sks__buffer_append(&f->buffer, bytes, n);
+}
+
 int sks_wfile_write(sks_wfile *f, const void *buf, size_t n)
 {
     if (f->error < 0)
@@ -55,7 +68,7 @@ int sks_wfile_write(sks_wfile *f, const void *buf, size_t n)
     if (f->stream == NULL)
         f->error = collect(f, buf, n);
     else if (n > 0 && n <= f->bufsize - sks__buffer_len(&f->buffer))
-        f->error = sks__buffer_append(&f->buffer, buf, n);
+        f->error = hold_back(f, buf, n);
     else if (n > 0)
         f->error = send_through(f, buf, n, 0);
     return f->error;

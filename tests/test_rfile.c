@@ -397,6 +397,25 @@ static void what_is_held_back_is_sent_before_a_wait(void **state)
     line_close(&l);
 }
 
+static void nothing_is_kept_while_it_waits(void **state)
+{
+    struct line l;
+    char came[10];
+
+    (void)state;
+    line_open(&l, 16, 100);
+    line_say(&l, "a\n");
+    expect_line(&l, 10, "a\n");
+    sks_wfile_puts(&l.wfile, "prompt");
+    assert_non_null(l.wfile.buffer.data);
+    l.stream.timeout_ms = 1;
+    assert_int_equal(sks_rfile_read(&l.rfile, came, 1), SKS_ETIMEDOUT);
+    /* A thread that waits in a read cannot give its buffer back. */
+    assert_true(line_blocking || l.rfile.buffer.data == NULL);
+    assert_true(line_blocking || l.wfile.buffer.data == NULL);
+    line_close(&l);
+}
+
 /* --- packets --- */
 
 static void packet_open(sks_rfile *f, const char *text, int cut)
@@ -471,6 +490,7 @@ int main(void)
         UNIT_TEST(a_line_may_hold_any_byte),
         UNIT_TEST(half_a_line_waits_for_its_end),
         UNIT_TEST(what_is_held_back_is_sent_before_a_wait),
+        UNIT_TEST(nothing_is_kept_while_it_waits),
         UNIT_TEST(a_packet_is_a_stream_that_ends),
         UNIT_TEST(a_packet_that_was_cut_ends_with_an_error),
     };
