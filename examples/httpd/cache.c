@@ -159,23 +159,10 @@ static int is_current(const struct http_cache *c, struct http_file *f,
     return http_file_is_current(f, c->root);
 }
 
-static int64_t this_second(void)
-{
-    struct timespec now;
-
-#ifdef CLOCK_MONOTONIC_COARSE
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-#else
-    clock_gettime(CLOCK_MONOTONIC, &now);
-#endif
-    return now.tv_sec;
-}
-
 struct http_file *http_cache_get(struct http_cache *c, enum http_coding coding,
-                                 const char *path)
+                                 const char *path, int64_t second)
 {
     struct key key = key_of(coding, path);
-    int64_t second = this_second();
     struct http_file *f = look_up(c, &key);
 
     if (f != NULL && is_current(c, f, second))

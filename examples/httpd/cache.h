@@ -19,8 +19,11 @@ struct http_cache *http_cache_new(int root, const struct http_mime *mime,
 void http_cache_free(struct http_cache *cache);
 
 /** The file at path, in a coding.  Any thread.
+ * @param second of any clock; what was looked at in another one is looked at
+ *               again
  * @return it, to http_file_release(); NULL when out of memory */
 struct http_file *http_cache_get(struct http_cache *cache,
-                                 enum http_coding coding, const char *path);
+                                 enum http_coding coding, const char *path,
+                                 int64_t second);
 
 #endif /* HTTP_CACHE_H */

@@ -61,12 +61,8 @@ void http_date_log(time_t when, char *out)
     put_number(out + 18, tm.tm_sec, 2);
 }
 
-const char *http_date_now(void)
+time_t http_date_second(void)
 {
-    static _Thread_local struct {
-        time_t when;
-        char text[HTTP_DATE_LEN];
-    } last;
     struct timespec now;
 
 #ifdef CLOCK_REALTIME_COARSE
@@ -74,11 +70,7 @@ const char *http_date_now(void)
 #else
     clock_gettime(CLOCK_REALTIME, &now);
 #endif
-    if (now.tv_sec != last.when || last.text[0] == '\0') {
-        last.when = now.tv_sec;
-        http_date_format(now.tv_sec, last.text);
-    }
-    return last.text;
+    return now.tv_sec;
 }
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar; years begin in

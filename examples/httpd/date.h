@@ -20,9 +20,8 @@ void http_date_ctime(time_t when, char *out);
 /** Writes "06/Nov/1994:08:49:37 +0000", HTTP_LOG_DATE_LEN bytes, no NUL. */
 void http_date_log(time_t when, char *out);
 
-/** The date of now, HTTP_DATE_LEN bytes, formatted once a second.  Copy it
- * before anything that may wait.  Any thread. */
-const char *http_date_now(void);
+/** The second that it is now, from a clock that is cheap to read. */
+time_t http_date_second(void);
 
 /** Reads any of the three forms that RFC 9110 knows.
  * @return 0 if it is none of them */

@@ -64,15 +64,16 @@ struct http_exchange {
     char *path;       /**< decoded, with a NUL; starts with '/'; has room for
                            HTTP_PATH_ROOM bytes more */
     size_t path_size; /**< of what it points to, which later requests use */
+    struct http_bytes parameters[HTTP_PARAMETERS_MAX]; /**< of the path, as far
+                           as the route's pattern has any */
 
     /* The request. */
     struct http_head head;
     enum http_method method;
     size_t path_len;
     struct http_bytes query; /**< undecoded; .data is NULL without a '?' */
-    struct http_bytes parameters[HTTP_PARAMETERS_MAX]; /**< of the path */
-    size_t unread; /**< bytes behind the head that came with it */
-    char *saved;   /**< of body.c: the head, once rfile went on behind it */
+    size_t unread;           /**< bytes behind the head that came with it */
+    char *saved; /**< of body.c: the head, once rfile went on behind it */
 
     /* Its body; see body.h. */
     int64_t body_left;  /**< of a body with a length */

@@ -108,12 +108,14 @@ static void put_lines(struct http_file *f, enum http_coding coding)
     f->untyped = t.len;
     http_text_printf(&t, "Content-Type: %s%s\r\n", f->type,
                      http_mime_charset(f->type));
+    f->lines_len = t.len;
+    http_text_printf(&t, "Content-Length: %lld\r\n\r\n", (long long)f->size);
+    f->whole = t.len;
     if (t.failed) {
         http_text_free(&t);
         f->status = 503;
     }
     f->lines = t.data;
-    f->lines_len = t.len;
 }
 
 /* The coding is part of the tag: a strong one tells them apart. */
@@ -205,7 +207,7 @@ struct http_file *http_file_open(int root, const struct http_mime *mime,
     f->fd = -1;
     atomic_init(&f->refs, 1);
     load(f, root, mime);
-    f->cost = sizeof *f + n + f->lines_len + (f->content ? (size_t)f->size : 0);
+    f->cost = sizeof *f + n + f->whole + (f->content ? (size_t)f->size : 0);
     return f;
 }
 

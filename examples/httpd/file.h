@@ -43,13 +43,15 @@ struct http_file {
     struct http_stamp stamp; /**< of the file that it was made of */
     char etag[HTTP_ETAG_MAX];
     const char *type;
-    int varies;        /**< the coding depends on Accept-Encoding */
-    int is_made;       /**< compressed by us */
-    char *lines;       /**< fields: validators, others, the type */
+    int varies;  /**< the coding depends on Accept-Encoding */
+    int is_made; /**< compressed by us */
+    char *lines; /**< fields: validators, others, the type; then the length
+                      and an empty line, for a whole response */
     size_t validators; /**< bytes of lines that a 304 has too */
     size_t untyped;    /**< bytes of lines without the type */
-    size_t lines_len;
-    char *content; /**< of size bytes, or NULL */
+    size_t lines_len;  /**< bytes of lines without the length */
+    size_t whole;      /**< bytes of lines, all of them */
+    char *content;     /**< of size bytes, or NULL */
 
     /* Of the cache. */
     atomic_int refs;

@@ -24,6 +24,13 @@ static int has_dot_file(const char *path)
     return 0;
 }
 
+static struct http_file *look_up(const struct http_exchange *x,
+                                 struct http_files *files,
+                                 enum http_coding coding, const char *path)
+{
+    return http_cache_get(files->cache, coding, path, x->started_us / 1000000);
+}
+
 /* Sends the file at path in the coding that the client likes best of those
  * that there are; identity is held already. */
 static int send_best(struct http_exchange *x, struct http_files *files,
@@ -44,7 +51,7 @@ static int send_best(struct http_exchange *x, struct http_files *files,
                 best = (enum http_coding)i;
         if (best == HTTP_IDENTITY)
             return wanted[best] > 0 ? http_send_file(x, identity) : 406;
-        f = http_cache_get(files->cache, best, path);
+        f = look_up(x, files, best, path);
         wanted[best] = 0;
         if (f != NULL && f->status == 0) {
             rc = http_send_file(x, f);
@@ -94,7 +101,7 @@ static int serve_directory(struct http_exchange *x, struct http_files *files)
         int rc = 0;
 
         strcpy(x->path + x->path_len, files->index[i]);
-        f = http_cache_get(files->cache, HTTP_IDENTITY, path);
+        f = look_up(x, files, HTTP_IDENTITY, path);
         if (f != NULL && f->status == 0 && !f->is_directory)
             rc = send_path(x, files, path, f);
         if (f != NULL)
@@ -118,7 +125,7 @@ int http_files_serve(struct http_exchange *x, void *data)
         return 404;
     if (x->path[x->path_len - 1] == '/')
         return serve_directory(x, files);
-    f = http_cache_get(files->cache, HTTP_IDENTITY, path);
+    f = look_up(x, files, HTTP_IDENTITY, path);
     if (f == NULL)
         return 503;
     if (f->is_directory)

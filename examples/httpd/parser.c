@@ -4,66 +4,102 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name;
-    size_t len;
-} field_names[HTTP_FIELD_IDS] = {
-#define NAME(id, text) [id] = {text, sizeof text - 1}
-    NAME(HTTP_ACCEPT, "accept"),
-    NAME(HTTP_ACCEPT_ENCODING, "accept-encoding"),
-    NAME(HTTP_CONNECTION, "connection"),
-    NAME(HTTP_CONTENT_LENGTH, "content-length"),
-    NAME(HTTP_CONTENT_TYPE, "content-type"),
-    NAME(HTTP_COOKIE, "cookie"),
-    NAME(HTTP_EXPECT, "expect"),
-    NAME(HTTP_HOST, "host"),
-    NAME(HTTP_IF_MATCH, "if-match"),
-    NAME(HTTP_IF_MODIFIED_SINCE, "if-modified-since"),
-    NAME(HTTP_IF_NONE_MATCH, "if-none-match"),
-    NAME(HTTP_IF_RANGE, "if-range"),
-    NAME(HTTP_IF_UNMODIFIED_SINCE, "if-unmodified-since"),
-    NAME(HTTP_RANGE, "range"),
-    NAME(HTTP_REFERER, "referer"),
-    NAME(HTTP_TRANSFER_ENCODING, "transfer-encoding"),
-    NAME(HTTP_USER_AGENT, "user-agent"),
-#undef NAME
+static const char *const field_names[HTTP_FIELD_IDS] = {
+    [HTTP_ACCEPT] = "accept",
+    [HTTP_ACCEPT_ENCODING] = "accept-encoding",
+    [HTTP_CONNECTION] = "connection",
+    [HTTP_CONTENT_LENGTH] = "content-length",
+    [HTTP_CONTENT_TYPE] = "content-type",
+    [HTTP_COOKIE] = "cookie",
+    [HTTP_EXPECT] = "expect",
+    [HTTP_HOST] = "host",
+    [HTTP_IF_MATCH] = "if-match",
+    [HTTP_IF_MODIFIED_SINCE] = "if-modified-since",
+    [HTTP_IF_NONE_MATCH] = "if-none-match",
+    [HTTP_IF_RANGE] = "if-range",
+    [HTTP_IF_UNMODIFIED_SINCE] = "if-unmodified-since",
+    [HTTP_RANGE] = "range",
+    [HTTP_REFERER] = "referer",
+    [HTTP_TRANSFER_ENCODING] = "transfer-encoding",
+    [HTTP_USER_AGENT] = "user-agent",
 };
+
+/* What a byte may be part of. */
+enum { TOKEN = 1, TARGET = 2, VALUE = 4, HOST = 8 };
+
+/* Shorthands of this table: alone, and as runs of the table's rows. */
+#define T (TOKEN | TARGET | VALUE)
+#define H (T | HOST)
+#define P (TARGET | VALUE)
+#define Q (P | HOST)
+#define V VALUE
+#define V8 V, V, V, V, V, V, V, V
+#define V32 V8, V8, V8, V8
+
+/* Tokens are of RFC 9110, 5.6.2; targets of visible ASCII without '#'; values
+ * of HTAB, SP, visible ASCII and bytes beyond it; hosts, with ports, of what
+ * RFC 3986, 3.2.2, lets a name or an address be made of. */
+static const uint8_t classes[256] = {
+    /* clang-format off */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, V, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    /*    !  "  #  $  %  &  '  (  )  *  +  ,  -  .  / */
+    V, H, P, TOKEN | V, H, H, H, H, Q, Q, H, H, Q, H, H, P,
+    /* 0 to 9, then : ; < = > ? */
+    H, H, H, H, H, H, H, H, H, H, Q, Q, P, Q, P, P,
+    /* @, A to O */
+    P, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H,
+    /* P to Z, then [ \ ] ^ _ */
+    H, H, H, H, H, H, H, H, H, H, H, Q, P, Q, T, H,
+    /* `, a to o */
+    T, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H,
+    /* p to z, then { | } ~ DEL */
+    H, H, H, H, H, H, H, H, H, H, H, P, T, P, H, 0,
+    V32, V32, V32, V32,
+    /* clang-format on */
+};
+
+#undef T
+#undef H
+#undef P
+#undef Q
+#undef V
+#undef V8
+#undef V32
 
 int http_is_token_char(unsigned char c)
 {
-    /* Letters and digits, and !#$%&'*+-.^_`|~ by their bits. */
-    static const uint32_t set[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
-
-    return (set[c >> 5] >> (c & 31)) & 1;
+    return classes[c] & TOKEN;
 }
 
-/* HTAB, SP, visible ASCII and bytes beyond it: what a value may hold. */
-static int is_value_char(unsigned char c)
-{
-    return (c >= ' ' && c != 0x7f) || c == '\t';
-}
-
-static int is_target_char(unsigned char c)
-{
-    return c > ' ' && c < 0x7f && c != '#';
-}
-
-static size_t token_length(const char *text, size_t n)
+/* How many bytes from text on are of a class. */
+static size_t run_of(int class, const char *text, size_t n)
 {
     size_t i = 0;
 
-    while (i < n && http_is_token_char((unsigned char)text[i]))
+    while (i < n && classes[(unsigned char)text[i]] & class)
         i++;
     return i;
 }
 
-static size_t target_length(const char *text, size_t n)
+/* Whether all of it may be in a value, eight bytes at a time: a control byte in
+ * them, HTAB too, makes a byte of one of the differences borrow. */
+static int is_value(const char *text, size_t n)
 {
-    size_t i = 0;
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t w;
 
-    while (i < n && is_target_char((unsigned char)text[i]))
-        i++;
-    return i;
+    for (; n >= sizeof w; text += sizeof w, n -= sizeof w) {
+        uint64_t is_low, is_delete;
+
+        memcpy(&w, text, sizeof w);
+        is_low = (w - ones * ' ') & ~w;
+        w ^= ones * 0x7f;
+        is_delete = (w - ones) & ~w;
+        if ((is_low | is_delete) & ones * 0x80)
+            break;
+    }
+    return run_of(VALUE, text, n) == n;
 }
 
 static struct http_span span_of(const struct http_head *h, const char *text,
@@ -93,7 +129,7 @@ static int read_version(struct http_head *h, const char *text, size_t n)
 
 static int read_request_line(struct http_head *h, const char *line, size_t n)
 {
-    size_t method = token_length(line, n);
+    size_t method = run_of(TOKEN, line, n);
     const char *target = line + method + 1;
     size_t len;
 
@@ -102,7 +138,7 @@ static int read_request_line(struct http_head *h, const char *line, size_t n)
     if (method > HTTP_METHOD_MAX)
         return 501;
     n -= method + 1;
-    len = target_length(target, n);
+    len = run_of(TARGET, target, n);
     if (len > HTTP_TARGET_MAX)
         return 414;
     if (len == 0 || len >= n || target[len] != ' ')
@@ -113,12 +149,32 @@ static int read_request_line(struct http_head *h, const char *line, size_t n)
     return read_version(h, target + len + 1, n - len - 1);
 }
 
+/* Fields whose names are that long; the rest of a row is HTTP_OTHER. */
+static const uint8_t by_length[][3] = {
+    [4] = {HTTP_HOST},
+    [5] = {HTTP_RANGE},
+    [6] = {HTTP_ACCEPT, HTTP_COOKIE, HTTP_EXPECT},
+    [7] = {HTTP_REFERER},
+    [8] = {HTTP_IF_MATCH, HTTP_IF_RANGE},
+    [10] = {HTTP_USER_AGENT, HTTP_CONNECTION},
+    [12] = {HTTP_CONTENT_TYPE},
+    [13] = {HTTP_IF_NONE_MATCH},
+    [14] = {HTTP_CONTENT_LENGTH},
+    [15] = {HTTP_ACCEPT_ENCODING},
+    [17] = {HTTP_IF_MODIFIED_SINCE, HTTP_TRANSFER_ENCODING},
+    [19] = {HTTP_IF_UNMODIFIED_SINCE},
+};
+
 static enum http_field_id identify(const char *name, size_t n)
 {
-    for (int id = HTTP_OTHER + 1; id < HTTP_FIELD_IDS; id++)
-        if (field_names[id].len == n &&
-            http_same_token(name, n, field_names[id].name))
-            return (enum http_field_id)id;
+    const uint8_t *ids;
+
+    if (n >= sizeof by_length / sizeof *by_length)
+        return HTTP_OTHER;
+    ids = by_length[n];
+    for (int i = 0; i < 3 && ids[i] != HTTP_OTHER; i++)
+        if (http_same_token(name, n, field_names[ids[i]]))
+            return (enum http_field_id)ids[i];
     return HTTP_OTHER;
 }
 
@@ -189,21 +245,11 @@ static int read_expect(struct http_head *h, const char *value, size_t n)
     return 0;
 }
 
-/* What a name or an address with a port may be made of (RFC 3986, 3.2.2). */
-static int is_host_char(unsigned char c)
-{
-    /* Letters, digits, and !$%&'()*+,-.:;=[]_~ by their bits. */
-    static const uint32_t set[8] = {0, 0x2fff7ff2, 0xaffffffe, 0x47fffffe};
-
-    return (set[c >> 5] >> (c & 31)) & 1;
-}
-
 static int read_host(struct http_head *h, const char *value, size_t n)
 {
     h->host_count++;
-    for (size_t i = 0; i < n; i++)
-        if (!is_host_char((unsigned char)value[i]))
-            return 400;
+    if (run_of(HOST, value, n) < n)
+        return 400;
     return h->host_count > 1 ? 400 : 0;
 }
 
@@ -231,7 +277,7 @@ static int interpret(struct http_head *h, const struct http_field *f)
 
 static int read_field(struct http_head *h, const char *line, size_t n)
 {
-    size_t name = token_length(line, n);
+    size_t name = run_of(TOKEN, line, n);
     const char *value = line + name + 1;
     struct http_field *f = &h->fields[h->field_count];
 
@@ -244,9 +290,8 @@ static int read_field(struct http_head *h, const char *line, size_t n)
     n -= name + 1;
     for (; n > 0 && http_is_space(*value); n--)
         value++;
-    for (size_t i = 0; i < n; i++)
-        if (!is_value_char((unsigned char)value[i]))
-            return 400;
+    if (!is_value(value, n))
+        return 400;
     while (n > 0 && http_is_space(value[n - 1]))
         n--;
     f->name = span_of(h, line, name);

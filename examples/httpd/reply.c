@@ -28,21 +28,43 @@ static char *put(char *out, const char *text, size_t n)
     return out + n;
 }
 
-void http_reply_begin(struct http_exchange *x, int status)
+/* The status line and the fields that all responses have. */
+struct opening {
+    time_t when;
+    int status;
+    size_t len;
+    char text[160];
+};
+
+static void make_opening(struct opening *o, int status, time_t when)
 {
     const char *words = http_status_text(status);
-    char line[160], *end = line;
+    char *end = put(o->text, "HTTP/1.1 ", 9);
 
-    x->status = status;
-    x->replied = 1;
-    end = put(end, "HTTP/1.1 ", 9);
     end = put_decimal(end, status);
     *end++ = ' ';
     end = put(end, words, strlen(words));
     end = put(end, "\r\n" SERVER "Date: ", sizeof "\r\n" SERVER "Date: " - 1);
-    end = put(end, http_date_now(), HTTP_DATE_LEN);
-    end = put(end, "\r\n", 2);
-    sks_wfile_write(x->out, line, (size_t)(end - line));
+    http_date_format(when, end);
+    end = put(end + HTTP_DATE_LEN, "\r\n", 2);
+    o->when = when;
+    o->status = status;
+    o->len = (size_t)(end - o->text);
+}
+
+void http_reply_begin(struct http_exchange *x, int status)
+{
+    static _Thread_local struct opening last;
+    time_t now = http_date_second();
+    char text[sizeof last.text];
+
+    if (last.status != status || last.when != now)
+        make_opening(&last, status, now);
+    /* While a write waits for the client, others may run in this thread. */
+    memcpy(text, last.text, last.len);
+    x->status = status;
+    x->replied = 1;
+    sks_wfile_write(x->out, text, last.len);
     if (*x->service->fields != '\0')
         sks_wfile_puts(x->out, x->service->fields);
 }
@@ -71,19 +93,39 @@ void http_reply_lines(struct http_exchange *x, const char *lines, size_t n)
     sks_wfile_write(x->out, lines, n);
 }
 
-/* The last lines of a head. */
-static int end_head(struct http_exchange *x, const char *framing, size_t n)
+/* What the last lines say of the connection. */
+static struct http_bytes ending_of(struct http_exchange *x)
 {
-    char lines[128], *end = put(lines, framing, n);
+    static const char close[] = "Connection: close\r\n\r\n";
+    static const char keep_alive[] = "Connection: keep-alive\r\n\r\n";
 
     if (sks_request_stopping(x->request) || http_body_is_hopeless(x))
         x->keep_alive = 0;
     if (!x->keep_alive)
-        end = put(end, "Connection: close\r\n", 19);
-    else if (x->head.minor == 0)
-        end = put(end, "Connection: keep-alive\r\n", 24);
-    end = put(end, "\r\n", 2);
+        return (struct http_bytes){close, sizeof close - 1};
+    if (x->head.minor == 0)
+        return (struct http_bytes){keep_alive, sizeof keep_alive - 1};
+    return (struct http_bytes){"\r\n", 2};
+}
+
+/* The last lines of a head. */
+static int end_head(struct http_exchange *x, const char *framing, size_t n)
+{
+    struct http_bytes ending = ending_of(x);
+    char lines[128], *end = put(lines, framing, n);
+
+    end = put(end, ending.data, ending.len);
     return sks_wfile_write(x->out, lines, (size_t)(end - lines));
+}
+
+int http_reply_lines_end(struct http_exchange *x, const char *lines, size_t n)
+{
+    struct http_bytes ending = ending_of(x);
+
+    if (ending.len == 2)
+        return sks_wfile_write(x->out, lines, n);
+    sks_wfile_write(x->out, lines, n - 2);
+    return sks_wfile_write(x->out, ending.data, ending.len);
 }
 
 int http_reply_sized(struct http_exchange *x, int64_t n)

@@ -24,6 +24,10 @@ void http_reply_field(struct http_exchange *x, const char *name,
 /** Writes whole lines of fields, each with its "\r\n", as they are. */
 void http_reply_lines(struct http_exchange *x, const char *lines, size_t n);
 
+/** The same, and ends the head: they tell the content's length and end with an
+ * empty line.  The caller writes the content as after http_reply_sized(). */
+int http_reply_lines_end(struct http_exchange *x, const char *lines, size_t n);
+
 /** Ends it with n bytes of content; to HEAD it sends none. */
 int http_reply_body(struct http_exchange *x, const void *content, size_t n);
 

@@ -104,6 +104,13 @@ static int run(struct http_exchange *x, const struct http_route *route)
     return rc < 0 ? rc : 0;
 }
 
+/* Cheap, and right where it says no. */
+static int may_match(const char *pattern, const char *path)
+{
+    return *pattern != '/' || pattern[1] == path[1] || pattern[1] == ':' ||
+           pattern[1] == '*';
+}
+
 int http_routes_serve(struct http_exchange *x)
 {
     unsigned allowed = 0;
@@ -113,7 +120,8 @@ int http_routes_serve(struct http_exchange *x)
     for (size_t i = 0; i < x->service->route_count; i++) {
         const struct http_route *route = &x->service->routes[i];
 
-        if (!http_route_match(route->pattern, x->path, x->path_len,
+        if (!may_match(route->pattern, x->path) ||
+            !http_route_match(route->pattern, x->path, x->path_len,
                               x->parameters))
             continue;
         if (with_head(route->methods) & x->method)

@@ -19,8 +19,7 @@ static int send_content(struct http_exchange *x, const struct http_file *f,
 static int send_whole(struct http_exchange *x, const struct http_file *f)
 {
     http_reply_begin(x, 200);
-    http_reply_lines(x, f->lines, f->lines_len);
-    http_reply_sized(x, f->size);
+    http_reply_lines_end(x, f->lines, f->whole);
     return send_content(x, f, 0, f->size);
 }
 

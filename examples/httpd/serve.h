@@ -7,11 +7,13 @@
 #include "exchange.h"
 
 enum {
-    /** For sks_server_set_wbufsize(): head and small content leave in one
-     * system call. */
-    HTTP_WBUFSIZE = 4096,
-    /** For sks_server_set_rbufsize(): more is taken where a head is long. */
-    HTTP_RBUFSIZE = 4096
+    /** For sks_server_set_wbufsize(): a head, and content that is smaller
+     * still.  Larger content leaves with it in one system call, uncopied. */
+    HTTP_WBUFSIZE = 1024,
+    /** For sks_server_set_rbufsize(): more is taken where a head is long.
+     * Allocators have a quick way for so much, which counts where waiting
+     * connections give their buffers back. */
+    HTTP_RBUFSIZE = 1024
 };
 
 /** The handler. */

@@ -23,7 +23,7 @@ static int unmake(void **state)
 
 static struct http_file *get(const char *path)
 {
-    struct http_file *f = http_cache_get(cache, HTTP_IDENTITY, path);
+    struct http_file *f = http_cache_get(cache, HTTP_IDENTITY, path, 1);
 
     assert_non_null(f);
     return f;
@@ -73,11 +73,11 @@ static void neighbours_are_served_as_codings(void **state)
     struct http_file *f;
 
     (void)state;
-    f = http_cache_get(cache, HTTP_BR, "a.txt");
+    f = http_cache_get(cache, HTTP_BR, "a.txt", 1);
     assert_int_equal(f->status, 404);
     http_file_release(f);
     tree_write("a.txt.gz", "packed");
-    f = http_cache_get(cache, HTTP_GZIP, "a.txt");
+    f = http_cache_get(cache, HTTP_GZIP, "a.txt", 1);
     assert_int_equal(f->status, 0);
     assert_memory_equal(f->content, "packed", 6);
     assert_string_equal(f->type, "text/plain");
@@ -100,6 +100,21 @@ static void a_change_makes_it_another_file(void **state)
     assert_true(http_file_is_current(f, tree));
     tree_write("new.txt", "new");
     assert_false(http_file_is_current(f, tree));
+    http_file_release(f);
+}
+
+static void a_file_is_looked_at_once_a_second(void **state)
+{
+    struct http_file *f = get("a.txt"), *again;
+
+    (void)state;
+    tree_write("a.txt", "longer");
+    again = get("a.txt");
+    assert_ptr_equal(again, f);
+    http_file_release(again);
+    again = http_cache_get(cache, HTTP_IDENTITY, "a.txt", 2);
+    assert_int_equal(again->size, 6);
+    http_file_release(again);
     http_file_release(f);
 }
 
@@ -138,6 +153,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(neighbours_are_served_as_codings, make,
                                         unmake),
         cmocka_unit_test_setup_teardown(a_change_makes_it_another_file, make,
+                                        unmake),
+        cmocka_unit_test_setup_teardown(a_file_is_looked_at_once_a_second, make,
                                         unmake),
         cmocka_unit_test_setup_teardown(bytes_are_bounded, make, unmake),
     };

@@ -86,11 +86,10 @@ static void each_format_has_its_length(void **state)
 
 static void now_is_between_before_and_after(void **state)
 {
-    time_t before = time(NULL), when;
+    time_t before = time(NULL), when = http_date_second();
 
     (void)state;
     /* Its clock may be a tick behind. */
-    assert_true(http_date_parse(http_date_now(), HTTP_DATE_LEN, &when));
     assert_in_range(when, before - 1, time(NULL));
 }
 

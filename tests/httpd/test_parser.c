@@ -161,6 +161,62 @@ static void statuses_tell_why(void **state)
                      413);
 }
 
+static void each_known_field_is_found_in_any_case(void **state)
+{
+    static const char *const names[HTTP_FIELD_IDS] = {
+        [HTTP_ACCEPT] = "Accept",
+        [HTTP_ACCEPT_ENCODING] = "Accept-Encoding",
+        [HTTP_CONNECTION] = "CONNECTION",
+        [HTTP_CONTENT_TYPE] = "content-type",
+        [HTTP_COOKIE] = "Cookie",
+        [HTTP_HOST] = "hOST",
+        [HTTP_IF_MATCH] = "If-Match",
+        [HTTP_IF_MODIFIED_SINCE] = "If-Modified-Since",
+        [HTTP_IF_NONE_MATCH] = "if-none-match",
+        [HTTP_IF_RANGE] = "If-Range",
+        [HTTP_IF_UNMODIFIED_SINCE] = "If-Unmodified-Since",
+        [HTTP_RANGE] = "rANGE",
+        [HTTP_REFERER] = "Referer",
+        [HTTP_USER_AGENT] = "User-Agent",
+    };
+    char text[100];
+
+    (void)state;
+    for (int id = 0; id < HTTP_FIELD_IDS; id++) {
+        struct http_head h;
+
+        if (names[id] == NULL)
+            continue;
+        http_head_init(&h);
+        sprintf(text, "GET / HTTP/1.0\r\n%s: %d\r\n\r\n", names[id], id);
+        assert_int_equal(http_head_feed(&h, text, strlen(text)), HTTP_DONE);
+        assert_int_equal(h.fields[0].id, id);
+        assert_int_equal(h.first[id], 1);
+    }
+}
+
+static void each_byte_of_a_value_counts(void **state)
+{
+    static const char text[] =
+        "GET / HTTP/1.0\r\nX: abcdefghijklmnopqrs\r\n\r\n";
+    size_t start = sizeof "GET / HTTP/1.0\r\nX: " - 1;
+
+    (void)state;
+    for (size_t at = start; at < start + 19; at++) {
+        for (int c = 0; c < 256; c++) {
+            char copy[sizeof text];
+            int is_bad = (c < ' ' && c != '\t') || c == 0x7f;
+
+            if (c == '\n')
+                continue;
+            memcpy(copy, text, sizeof text);
+            copy[at] = (char)c;
+            assert_int_equal(verdict_of(copy, sizeof text - 1),
+                             is_bad ? 400 : HTTP_DONE);
+        }
+    }
+}
+
 static char *filled(const char *start, size_t n)
 {
     char *text = malloc(n + 1);
@@ -232,6 +288,8 @@ int main(void)
         cmocka_unit_test(each_way_to_feed_it_gives_the_same_head),
         cmocka_unit_test(what_can_be_read_in_two_ways_is_refused),
         cmocka_unit_test(each_control_byte_is_refused_wherever_it_stands),
+        cmocka_unit_test(each_known_field_is_found_in_any_case),
+        cmocka_unit_test(each_byte_of_a_value_counts),
         cmocka_unit_test(statuses_tell_why),
         cmocka_unit_test(lengths_are_bounded_before_the_end_is_there),
         cmocka_unit_test(number_of_fields_is_bounded),
