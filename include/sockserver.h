@@ -119,7 +119,7 @@ SKS_API sks_wfile *sks_request_wfile(sks_request *request);
 SKS_API int sks_request_fileno(const sks_request *request);
 
 /** "127.0.0.1:51234", "[::1]:51234", "unix:/path"; "unix:" if unnamed.
- * Lives as long as the request. */
+ * Lives as long as the request.  Also in a signal handler. */
 SKS_API const char *sks_request_client_address(const sks_request *request);
 
 /** Bounds each wait for the peer, in milliseconds; starts as the server's
@@ -383,6 +383,16 @@ SKS_API void sks_server_shutdown(sks_server *server);
  * server is freed.  The library touches no signal unless asked here.
  * @return 0, or -ENOSPC if 16 servers asked already */
 SKS_API int sks_server_shutdown_on_signals(sks_server *server);
+
+/** Opt-in for programs: when a handler overflows its stack under a strategy
+ * that gives it a small one (coroutine), one line to the descriptor fd (2:
+ * standard error) names its client before the process dies of it.  A handler
+ * of SIGSEGV and SIGBUS does that, and passes these signals on to what was set
+ * before, which comes back when the last server that asked is freed.  The log's
+ * fn is not called there.  Any time before requests run; *keeps* fd.  A forked
+ * child inherits it.
+ * @return 0, or -ENOSPC if 16 servers asked already */
+SKS_API int sks_server_report_stack_overflow(sks_server *server, int fd);
 
 /** The last fault in one sentence, without '\n': "" if there was none, "out of
  * memory" of a NULL server.  Yours until the next call on the server. */

@@ -26,7 +26,7 @@ void sks__address_set_len(struct sks__address *a, socklen_t len);
 
 /* "127.0.0.1:80", "[::1]:80", "unix:/path", "unix:@abstract", "unix:".  An
  * IPv4 address inside IPv6 is told as IPv4.  Control bytes become '?', so that
- * no peer can forge a line of a log. */
+ * no peer can forge a line of a log.  Any signal handler. */
 void sks__address_text(const struct sks__address *a,
                        char text[SKS__ADDRESS_TEXT]);
 

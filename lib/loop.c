@@ -259,6 +259,13 @@ void *sks__loop_arg(const struct sks__fiber *f)
     return f->arg;
 }
 
+struct sks__fiber *sks__loop_guarded_at(const void *address)
+{
+    struct sks__coro *co = sks__coro_guarded_at(address);
+
+    return co != NULL ? sks__coro_arg(co) : NULL;
+}
+
 /* Not as a wait does, which late news may end. */
 void sks__loop_park(void)
 {

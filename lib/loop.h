@@ -73,6 +73,10 @@ int sks__loop_is_inside(void);
 struct sks__fiber *sks__loop_current(void);
 void *sks__loop_arg(const struct sks__fiber *fiber);
 
+/* The coroutine of any loop that overflowed its stack, if an access at the
+ * address faulted; NULL if none.  Any thread, any signal handler. */
+struct sks__fiber *sks__loop_guarded_at(const void *address);
+
 /* From inside a coroutine: leaves it until sks__loop_unpark(), which whoever
  * knows of it calls once, outside of coroutines, on the loop's thread. */
 void sks__loop_park(void);

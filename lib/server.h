@@ -1,6 +1,7 @@
 /* The server's own struct.  server.c makes and ends it, server_options.c fills
  * it before bind, server_bind.c gives it listeners, server_serve.c has the
- * default loop, server_close.c the drain, signals.c the opt-in for signals. */
+ * default loop, server_close.c the drain, signals.c and overflow.c the opt-ins
+ * for signals. */
 #ifndef SKS__SERVER_H
 #define SKS__SERVER_H
 
@@ -167,6 +168,9 @@ void sks__server_conceal(sks_server *server);
 
 /* Forgets that signals ask for the server's shutdown. */
 void sks__signals_forget(sks_server *server);
+
+/* Forgets that overflows of the server's stacks are to be told. */
+void sks__overflow_forget(sks_server *server);
 
 /* handle_error, or a debug line if only the peer went away. */
 void sks__server_handle_error(sks_server *server, const sks_request *request,

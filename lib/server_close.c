@@ -195,6 +195,7 @@ void sks_server_free(sks_server *server)
     sks_server_close(server);
     if (!server->closed)
         abandon(server);
+    sks__overflow_forget(server);
     sks_server_release(server);
 }
 

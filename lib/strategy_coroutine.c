@@ -7,6 +7,7 @@
 
 #include "cpu.h"
 #include "fd.h"
+#include "signal_stack.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -170,6 +171,8 @@ static void hear(struct sks__source *source, short events)
 
 static void free_worker(struct sks__coworker *w)
 {
+    if (w->signal_stack != NULL)
+        sks__stack_give(w->signal_stack);
     sks__loop_close(&w->loop);
     sks__wakeup_close(&w->wakeup);
     free(w);
@@ -182,11 +185,13 @@ static void *work(void *arg)
     sks_server *server = w->all->server;
     int rc = 0;
 
+    sks__signal_stack_set(w->signal_stack);
     while (rc == 0 && (!w->stopping || w->loop.running > 0))
         rc = sks__loop_turn(&w->loop);
     if (rc < 0)
         sks_server_log(server, SKS_ERROR, "an event loop failed: %s",
                        sks_strerror(rc));
+    sks__signal_stack_unset(w->signal_stack);
     free_worker(w);
     sks__helpers_release(helpers);
     sks_server_release(server);
@@ -214,7 +219,9 @@ static struct sks__coworker *worker_new(struct sks__coroutines *all)
         free(w);
         return NULL;
     }
-    if (sks__poller_add(&w->loop.poller, &w->called.node, w->wakeup.read_fd,
+    w->signal_stack = sks__stack_take(w->loop.stacks);
+    if (w->signal_stack == NULL ||
+        sks__poller_add(&w->loop.poller, &w->called.node, w->wakeup.read_fd,
                         POLLIN) < 0) {
         free_worker(w);
         return NULL;
@@ -339,6 +346,14 @@ static int wait_for(void *self, int fd, short events, int ms)
     return sks__fd_wait(fd, events, ms);
 }
 
+static sks_request *overflowed(void *self, const void *address)
+{
+    struct sks__fiber *f = sks__loop_guarded_at(address);
+
+    (void)self;
+    return f != NULL ? ((struct sks__errand *)sks__loop_arg(f))->request : NULL;
+}
+
 static void stop(void *self, sks_server *server, int block)
 {
     struct sks__coroutines *all = self;
@@ -364,6 +379,7 @@ static const sks_strategy coroutine = {
     .stop = stop,
     .most_workers = LOOPS_MAX,
     .offload = sks__coroutines_offload,
+    .overflowed = overflowed,
 };
 
 const sks_strategy *sks_coroutine(void)

@@ -42,9 +42,10 @@ struct sks__coworker {
     struct sks__coroutines *all;
     struct sks__loop loop;
     struct sks__wakeup wakeup;
-    struct sks__source called; /* the wakeup was raised */
-    struct sks__list inbox;    /* requests that another thread got */
-    struct sks__list returned; /* off-load calls that are over */
+    struct sks__source called;       /* the wakeup was raised */
+    struct sks__list inbox;          /* requests that another thread got */
+    struct sks__list returned;       /* off-load calls that are over */
+    struct sks__stack *signal_stack; /* of the loop's */
     struct sks__alarm rested;
     struct sks__colistener listeners[SKS__COLISTENERS_MAX];
     size_t listener_count; /* in the poller */

@@ -12,8 +12,8 @@ PLATFORM, MECHANISM, CORE, STRATEGY = 1, 2, 3, 4
 FLOORS = {
     PLATFORM: "error clock cpu fd sigpipe wakeup address buffer list",
     MECHANISM: "stream listener queue children coro stack timers poller loop "
-               "helpers",
-    CORE: "request rfile wfile server log signals transport",
+               "helpers signal",
+    CORE: "request rfile wfile server log signals transport overflow",
 }
 FLOOR = {noun: floor for floor, nouns in FLOORS.items()
          for noun in nouns.split()}

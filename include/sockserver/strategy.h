@@ -88,6 +88,12 @@ struct sks_strategy {
      * worker may run other requests.  By whoever runs a request, under
      * sks_request_offload().  NULL: the worker itself makes the call. */
     int (*offload)(void *self, int (*fn)(void *arg), void *arg);
+
+    /** Optional.  The request whose stack's guard the address lies in, so that
+     * it has overflowed if an access there faulted; NULL: none.  Any signal
+     * handler, maybe before start, under sks_server_report_stack_overflow();
+     * such a handler runs on a stack of its own where the thread has one. */
+    sks_request *(*overflowed)(void *self, const void *address);
 };
 
 /** Gets the next request: accepted, and verified by verify_request.  Waits ms
