@@ -421,6 +421,23 @@ SKS_API const sks_strategy *sks_forking(void);
 /** A thread for each request, 512 at once. */
 SKS_API const sks_strategy *sks_threading(void);
 
+/** What sks_server_set_strategy() may get as sks_thread_pool()'s config.  A 0
+ * is the default of its member, as everything is without a config. */
+typedef struct sks_thread_pool_config {
+    size_t size;          /**< sizeof(sks_thread_pool_config) */
+    unsigned min_workers; /**< threads that are always there (one for each
+                               processor); at most max_workers */
+    int keep_ms;          /**< how long a thread beyond those waits for its
+                               next request before it ends (10000; -1: for
+                               ever) */
+} sks_thread_pool_config;
+
+/** Threads that each accept for themselves, four for each processor unless
+ * max_workers says otherwise: they start when all there are have something to
+ * do, and end after a while without.  A request holds its thread until it
+ * ends; while all are held, clients wait in the system's queue. */
+SKS_API const sks_strategy *sks_thread_pool(void);
+
 /** Threads, one for each processor unless max_workers says otherwise (1024 at
  * most), each of which runs any number of requests as coroutines: whenever one
  * waits for its peer, others go on.  A handler that blocks otherwise holds up

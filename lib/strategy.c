@@ -5,10 +5,7 @@
 #include <string.h>
 
 static const sks_strategy *(*const strategies[])(void) = {
-    sks_synchronous,
-    sks_forking,
-    sks_threading,
-    sks_coroutine,
+    sks_synchronous, sks_forking, sks_threading, sks_thread_pool, sks_coroutine,
 };
 
 const char *sks_strategy_names(size_t i)

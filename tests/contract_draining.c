@@ -210,6 +210,7 @@ static void all_idle_clients_see_end_of_file(struct contract *c)
     int fds[10];
 
     make_patient(c, contract_lines_handle);
+    sks_server_set_max_workers(c->server, 10);
     contract_start(c);
     for (int i = 0; i < 10; i++)
         fds[i] = idle_client(c);

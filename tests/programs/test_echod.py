@@ -15,6 +15,8 @@ from running import running, wait_until
 ECHOD, KIND, STRATEGY, CONNECTIONS = sys.argv[1:5]
 # Fits into a socket's buffers: once sent, all of it is with the server.
 MESSAGE = bytes(range(256)) * 128
+# Clients that stay hold a worker each, of which a pool has few by default.
+WORKERS = ("--max-workers", "20") if STRATEGY == "thread-pool" else ()
 
 
 class Echod(unittest.TestCase):
@@ -25,7 +27,7 @@ class Echod(unittest.TestCase):
         self.path = pathlib.Path(directory, "socket")
         self.kind = KINDS[KIND]
         self.program = stack.enter_context(running(
-            ECHOD, *self.kind.arguments(self.path), "--strategy", STRATEGY))
+            ECHOD, *self.kind.arguments(self.path), "--strategy", STRATEGY, *WORKERS))
 
     def connect(self):
         client = self.kind.connect(self.program, self.path)

@@ -1,0 +1,497 @@
+/* What only a pool of threads can break; the rest is the contract's. */
+#include "unit.h"
+#include "support/client.h"
+#include "support/serverthread.h"
+#include "support/trace.h"
+
+#include <sockserver/strategy.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* A test's server; data of its server. */
+struct pool_test {
+    sks_server *server;
+    sks_thread_pool_config config;
+    struct server_thread serving;
+    struct trace trace;
+    struct sockaddr_in address;
+    int at_rest; /* threads of the process without the server */
+    atomic_int warnings;
+};
+
+static struct pool_test test;
+
+/* --- the server --- */
+
+static int threads_now(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *entry;
+    int n = 0;
+
+    assert_non_null(tasks);
+    while ((entry = readdir(tasks)) != NULL)
+        n += entry->d_name[0] != '.';
+    closedir(tasks);
+    return n;
+}
+
+/* Waits until the pool has n threads; the one that serves is none of them. */
+static void expect_workers(int n)
+{
+    long long start = deadline_now_ms();
+    int others = test.at_rest + (test.serving.running ? 1 : 0);
+
+    while (threads_now() != others + n)
+        if (!deadline_nap(start))
+            fail_msg("%d workers instead of %d", threads_now() - others, n);
+}
+
+static void count_warnings(void *arg, int level, const char *text)
+{
+    (void)arg, (void)text;
+    if (level <= SKS_WARNING)
+        atomic_fetch_add(&test.warnings, 1);
+}
+
+static void make_with(int (*handle)(sks_request *), unsigned max)
+{
+    sks_handler handler = {.size = sizeof handler, .handle = handle};
+
+    test.server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+    sks_server_set_strategy(test.server, sks_thread_pool(), &test.config);
+    sks_server_set_max_workers(test.server, max);
+    sks_server_set_timeout_ms(test.server, DEADLINE_MS);
+    sks_server_set_log(test.server, count_warnings, NULL);
+    assert_int_equal(sks_server_bind(test.server), 0);
+    test.address = (struct sockaddr_in){.sin_family = AF_INET};
+    test.address.sin_port = htons((uint16_t)sks_server_port(test.server));
+    test.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+}
+
+static void start(void)
+{
+    assert_int_equal(server_thread_start(&test.serving,
+                                         sks_server_serve_forever, test.server),
+                     0);
+}
+
+static void join(void)
+{
+    assert_int_equal(server_thread_join(&test.serving), 0);
+    assert_int_equal(test.serving.result, 0);
+}
+
+static void stop(void)
+{
+    sks_server_shutdown(test.server);
+    join();
+}
+
+static int begin(void **state)
+{
+    int rc = unit_begin(state);
+
+    memset(&test, 0, sizeof test);
+    test.config.size = sizeof test.config;
+    test.config.min_workers = 1;
+    test.at_rest = threads_now();
+    return rc != 0 ? rc : trace_open(&test.trace);
+}
+
+static int end(void **state)
+{
+    fault_clear();
+    if (test.serving.running)
+        sks_server_shutdown(test.server);
+    trace_let(&test.trace, 64);
+    client_close_all();
+    if (test.serving.running)
+        server_thread_join(&test.serving);
+    sks_server_free(test.server);
+    trace_close(&test.trace);
+    return unit_end(state);
+}
+
+#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+/* --- handlers and clients --- */
+
+static int gate_handle(sks_request *request)
+{
+    trace_put(&test.trace, "enter");
+    if (trace_wait(&test.trace) < 0)
+        return -EIO;
+    return sks_wfile_puts(sks_request_wfile(request), "done\n");
+}
+
+static int echo_handle(sks_request *request)
+{
+    char buf[256];
+    ssize_t n;
+
+    while ((n = sks_rfile_read1(sks_request_rfile(request), buf, sizeof buf)) >
+           0)
+        sks_wfile_write(sks_request_wfile(request), buf, (size_t)n);
+    return (int)n;
+}
+
+/* Who says "hold" waits at the gate, all others are answered. */
+static int choosy_handle(sks_request *request)
+{
+    char line[16] = "";
+
+    sks_rfile_readline(sks_request_rfile(request), line, sizeof line);
+    if (strcmp(line, "hold\n") == 0)
+        return gate_handle(request);
+    return sks_wfile_puts(sks_request_wfile(request), line);
+}
+
+static int new_client(void)
+{
+    return client_connect(SOCK_STREAM, (struct sockaddr *)&test.address,
+                          sizeof test.address);
+}
+
+static void ask(const char *line)
+{
+    int fd = new_client();
+
+    client_say(fd, line);
+    client_expect(fd, line);
+    client_close(fd);
+}
+
+static void bring_to_gate(int *fds, int n)
+{
+    for (int i = 0; i < n; i++) {
+        fds[i] = new_client();
+        trace_expect(&test.trace, "enter ");
+    }
+}
+
+static void let_go(const int *fds, int n)
+{
+    trace_let(&test.trace, n);
+    for (int i = 0; i < n; i++) {
+        client_expect(fds[i], "done\n");
+        client_close(fds[i]);
+    }
+}
+
+/* --- growing and shrinking --- */
+
+static void the_minimum_is_there_from_the_start(void **state)
+{
+    (void)state;
+    test.config.min_workers = 3;
+    make_with(echo_handle, 5);
+    start();
+    expect_workers(3);
+    ask("hello\n");
+    stop();
+    expect_workers(3);
+}
+
+static void a_worker_starts_when_all_others_are_busy(void **state)
+{
+    int fds[4];
+
+    (void)state;
+    make_with(gate_handle, 4);
+    start();
+    expect_workers(1);
+    for (int i = 0; i < 4; i++) {
+        bring_to_gate(fds + i, 1);
+        expect_workers(i < 3 ? i + 2 : 4);
+    }
+    let_go(fds, 4);
+}
+
+static void idle_workers_end_down_to_the_minimum(void **state)
+{
+    int fds[6];
+
+    (void)state;
+    test.config.min_workers = 2;
+    test.config.keep_ms = 20;
+    make_with(gate_handle, 6);
+    start();
+    for (int i = 0; i < 3; i++) {
+        bring_to_gate(fds, 6);
+        expect_workers(6);
+        let_go(fds, 6);
+        expect_workers(2);
+    }
+}
+
+static void a_worker_may_idle_for_ever(void **state)
+{
+    int fds[3];
+
+    (void)state;
+    test.config.keep_ms = -1;
+    make_with(gate_handle, 3);
+    start();
+    bring_to_gate(fds, 3);
+    let_go(fds, 3);
+    expect_workers(3);
+    stop();
+    expect_workers(3);
+}
+
+/* --- load --- */
+
+static void those_behind_a_slow_request_are_served(void **state)
+{
+    int slow[3];
+
+    (void)state;
+    make_with(choosy_handle, 4);
+    start();
+    for (int i = 0; i < 3; i++) {
+        slow[i] = new_client();
+        client_say(slow[i], "hold\n");
+        trace_expect(&test.trace, "enter ");
+    }
+    for (int i = 0; i < 100; i++)
+        ask("quick\n");
+    let_go(slow, 3);
+}
+
+static void who_waited_for_a_busy_pool_is_served_in_time(void **state)
+{
+    int held, waiting[5];
+
+    (void)state;
+    make_with(choosy_handle, 1);
+    start();
+    held = new_client();
+    client_say(held, "hold\n");
+    trace_expect(&test.trace, "enter ");
+    for (int i = 0; i < 5; i++) {
+        waiting[i] = new_client();
+        client_say(waiting[i], "hello\n");
+    }
+    let_go(&held, 1);
+    for (int i = 0; i < 5; i++) {
+        client_expect(waiting[i], "hello\n");
+        client_close(waiting[i]);
+    }
+}
+
+static void shutdown_of_a_busy_pool_is_at_once(void **state)
+{
+    int fds[2], late;
+
+    (void)state;
+    make_with(gate_handle, 2);
+    start();
+    bring_to_gate(fds, 2);
+    late = new_client();
+    stop();
+    let_go(fds, 2);
+    /* Who still waits in the queue is served by the next serve_forever. */
+    start();
+    let_go(&late, 1);
+    trace_expect(&test.trace, "enter ");
+}
+
+/* Connects until the server is gone. */
+static void *storm(void *arg)
+{
+    atomic_int *over = arg;
+
+    while (!atomic_load(over)) {
+        int fd = __real_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (connect(fd, (struct sockaddr *)&test.address,
+                    sizeof test.address) == 0)
+            __real_send(fd, "hello\n", 6, MSG_NOSIGNAL);
+        close(fd);
+    }
+    return NULL;
+}
+
+static void a_storm_of_clients_does_not_keep_it_from_stopping(void **state)
+{
+    pthread_t clients[3];
+    atomic_int over = 0;
+
+    (void)state;
+    make_with(choosy_handle, 4);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(__real_pthread_create(&clients[i], NULL, storm, &over),
+                         0);
+    for (int i = 0; i < 30; i++) {
+        start();
+        ask("hello\n");
+        stop();
+    }
+    atomic_store(&over, 1);
+    for (int i = 0; i < 3; i++)
+        pthread_join(clients[i], NULL);
+    assert_int_equal(sks_server_close(test.server), 0);
+}
+
+/* --- without threads --- */
+
+static void without_more_threads_those_there_are_serve_all(void **state)
+{
+    int held;
+
+    (void)state;
+    test.config.min_workers = 2;
+    make_with(choosy_handle, 4);
+    start();
+    expect_workers(2);
+    fault_set(FAULT_PTHREAD_CREATE, 0, FAULT_ALWAYS, EAGAIN);
+    held = new_client();
+    client_say(held, "hold\n");
+    trace_expect(&test.trace, "enter ");
+    for (int i = 0; i < 20; i++)
+        ask("hello\n");
+    assert_true(fault_hits(FAULT_PTHREAD_CREATE) > 1);
+    assert_int_equal(atomic_load(&test.warnings), 1);
+    fault_clear();
+    ask("hello\n");
+    expect_workers(3);
+    let_go(&held, 1);
+}
+
+static void without_its_minimum_it_does_not_start(void **state)
+{
+    (void)state;
+    test.config.min_workers = 3;
+    make_with(echo_handle, 4);
+    for (int i = 0; i < 3; i++) {
+        fault_set(FAULT_PTHREAD_CREATE, i, 1, EAGAIN);
+        assert_int_equal(sks_server_serve_forever(test.server), -EAGAIN);
+        assert_true(strlen(sks_server_error(test.server)) > 0);
+        expect_workers(0);
+        fault_clear();
+    }
+    start();
+    ask("hello\n");
+}
+
+/* --- a loop of the caller's --- */
+
+static pthread_t caller;
+
+static int elsewhere_handle(sks_request *request)
+{
+    return sks_wfile_puts(sks_request_wfile(request),
+                          pthread_equal(caller, pthread_self()) ? "here\n"
+                                                                : "there\n");
+}
+
+static void handle_request_leaves_the_work_to_the_pool(void **state)
+{
+    (void)state;
+    caller = pthread_self();
+    make_with(elsewhere_handle, 2);
+    for (int i = 0; i < 20; i++) {
+        int fd = new_client();
+
+        assert_int_equal(sks_server_handle_request(test.server), 1);
+        client_expect(fd, "there\n");
+        client_close(fd);
+    }
+}
+
+static void handle_request_finds_a_worker_for_each(void **state)
+{
+    int fds[4];
+
+    (void)state;
+    make_with(gate_handle, 3);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = new_client();
+        assert_int_equal(sks_server_handle_request(test.server), 1);
+        trace_expect(&test.trace, "enter ");
+    }
+    expect_workers(3);
+    fds[3] = new_client();
+    start();
+    let_go(fds, 4);
+    trace_expect(&test.trace, "enter ");
+}
+
+/* --- options --- */
+
+static void expect_refused(unsigned size, unsigned min, int keep_ms, int rc)
+{
+    test.config = (sks_thread_pool_config){size, min, keep_ms};
+    make_with(echo_handle, 4);
+    assert_int_equal(sks_server_serve_forever(test.server), rc);
+    sks_server_free(test.server);
+    test.server = NULL;
+}
+
+static void a_config_that_makes_no_sense_is_refused(void **state)
+{
+    unsigned size = sizeof test.config;
+
+    (void)state;
+    expect_refused(0, 1, 0, SKS_EVTABLE);
+    expect_refused(size, 5, 0, -EINVAL);
+    expect_refused(size, 1, -2, -EINVAL);
+}
+
+static void without_a_config_the_defaults_are_taken(void **state)
+{
+    sks_handler handler = {.size = sizeof handler, .handle = echo_handle};
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+
+    (void)state;
+    sks_server_set_strategy(server, sks_thread_pool(), NULL);
+    sks_server_set_max_workers(server, 1);
+    sks_server_set_timeout_ms(server, 0);
+    assert_int_equal(sks_server_handle_request(server), 0);
+    expect_workers(1);
+    sks_server_free(server);
+}
+
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+/* A sanitizer may start a thread of its own with the program's first, which
+ * is none of the pool's. */
+static void start_first_thread(void)
+{
+    pthread_t thread;
+
+    if (__real_pthread_create(&thread, NULL, do_nothing, NULL) == 0)
+        pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        POOL_TEST(the_minimum_is_there_from_the_start),
+        POOL_TEST(a_worker_starts_when_all_others_are_busy),
+        POOL_TEST(idle_workers_end_down_to_the_minimum),
+        POOL_TEST(a_worker_may_idle_for_ever),
+        POOL_TEST(those_behind_a_slow_request_are_served),
+        POOL_TEST(who_waited_for_a_busy_pool_is_served_in_time),
+        POOL_TEST(shutdown_of_a_busy_pool_is_at_once),
+        POOL_TEST(a_storm_of_clients_does_not_keep_it_from_stopping),
+        POOL_TEST(without_more_threads_those_there_are_serve_all),
+        POOL_TEST(without_its_minimum_it_does_not_start),
+        POOL_TEST(handle_request_leaves_the_work_to_the_pool),
+        POOL_TEST(handle_request_finds_a_worker_for_each),
+        POOL_TEST(a_config_that_makes_no_sense_is_refused),
+        POOL_TEST(without_a_config_the_defaults_are_taken),
+    };
+
+    start_first_thread();
+    return cmocka_run_group_tests_name("thread-pool", tests, NULL, NULL);
+}
