@@ -103,7 +103,7 @@ static void fill_routes(struct state *p)
     *r++ = (struct http_route){HTTP_GET, "/*", http_files_serve, &p->files};
     p->service.routes = p->routes;
     p->service.route_count = (size_t)(r - p->routes);
-    p->service.limits = http_default_limits;
+    p->service.limits = p->options.limits;
     p->service.fields = p->options.fields.data;
 }
 

@@ -1,7 +1,10 @@
 #include "options.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
+
+enum { SECONDS_MAX = 24 * 60 * 60 };
 
 /* Whether it is "Name: value" and one line. */
 static void read_header(const struct program_option *option, void *field,
@@ -77,6 +80,22 @@ static void read_content_type(const struct program_option *option, void *field,
     program_read_string(option, field, type);
 }
 
+static void read_seconds(const struct program_option *option, void *field,
+                         char *value)
+{
+    int *ms = field;
+
+    *ms = (int)program_number(option, value, 1, SECONDS_MAX) * 1000;
+}
+
+static void read_bytes(const struct program_option *option, void *field,
+                       char *value)
+{
+    int64_t *bytes = field;
+
+    *bytes = (int64_t)program_number(option, value, 0, LONG_MAX);
+}
+
 static const struct program_option more[] = {
     {"directory", "DIR", "what to serve, the current directory unless given",
      program_read_string, offsetof(struct http_options, directory), 'd'},
@@ -100,6 +119,22 @@ static const struct program_option more[] = {
      read_log_format, 0, 0},
     {"quiet", NULL, "write no such lines", program_set_flag,
      offsetof(struct http_options, quiet), 0},
+    {"first-byte-timeout", "S",
+     "seconds for a new connection to say anything, 20 unless given",
+     read_seconds, offsetof(struct http_options, limits.first_byte_ms), 0},
+    {"header-timeout", "S",
+     "seconds from the first byte of a header to its last, 10 unless given",
+     read_seconds, offsetof(struct http_options, limits.head_ms), 0},
+    {"body-timeout", "S", "seconds for all of a body, 30 unless given",
+     read_seconds, offsetof(struct http_options, limits.body_ms), 0},
+    {"idle-timeout", "S",
+     "seconds that a connection is kept between requests, 20 unless given",
+     read_seconds, offsetof(struct http_options, limits.idle_ms), 0},
+    {"write-timeout", "S",
+     "seconds to wait for a client that does not read, 20 unless given",
+     read_seconds, offsetof(struct http_options, limits.write_ms), 0},
+    {"max-body", "BYTES", "refuse longer bodies, 1048576 unless given",
+     read_bytes, offsetof(struct http_options, limits.body_max), 0},
     {0}};
 
 const struct program http_program = {.name = "sockserver-httpd",
@@ -115,7 +150,8 @@ void http_options_read(struct http_options *o, int argc, char **argv)
                                .directory = ".",
                                .content_type = "application/octet-stream",
                                .index = {"index.html", "index.htm"},
-                               .lists = 1};
+                               .lists = 1,
+                               .limits = http_default_limits};
     program_read_options(&http_program, &o->shared, o, argc, argv);
     http_text_add(&o->fields, "", 1);
 }

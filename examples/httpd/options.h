@@ -22,6 +22,7 @@ struct http_options {
     const char *access_log; /**< "-": standard output; NULL: standard error */
     enum http_log_format log_format;
     int quiet; /**< no access log */
+    struct http_limits limits;
 };
 
 extern const struct program http_program;

@@ -42,6 +42,11 @@ static int is_busy(const struct http_service *service)
            http_metrics_open(service->metrics) >= service->busy_from;
 }
 
+static int lesser(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 /* Waits for the first byte of a head. */
 static ssize_t await_head(struct http_exchange *x, int is_first,
                           const void **data)
@@ -50,7 +55,8 @@ static ssize_t await_head(struct http_exchange *x, int is_first,
     int ms = is_first ? limits->first_byte_ms : limits->idle_ms;
 
     if (is_busy(x->service))
-        ms = is_first ? limits->busy_first_byte_ms : limits->busy_idle_ms;
+        ms = lesser(ms, is_first ? limits->busy_first_byte_ms
+                                 : limits->busy_idle_ms);
     sks_request_set_timeout_ms(x->request, ms);
     return sks_rfile_peek(x->in, 1, data);
 }

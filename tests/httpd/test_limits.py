@@ -1,7 +1,9 @@
 """Clients that are slow, silent or deaf, against a service whose limits are
 short; no test depends on how long they are."""
 import contextlib
+import os
 import sys
+import tempfile
 import unittest
 
 from running import running
@@ -100,7 +102,57 @@ class Limits(unittest.TestCase):
         self.assertTrue(data.endswith(chunk + b"0\r\n\r\n"))
 
 
-suite = unittest.TestSuite()
+class Options(unittest.TestCase):
+    """The limits of the program, as its command line sets them."""
+
+    def connect(self, *arguments):
+        server = running(PROGRAM, "--quiet", *arguments, "0")
+        program = server.__enter__()
+        self.addCleanup(server.__exit__, None, None, None)
+        connection = Connection(port_of(program), receive_buffer=4096)
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_first_byte_timeout(self):
+        self.assertEqual(
+            self.connect("--first-byte-timeout", "1").read_all(), b"")
+
+    def test_header_timeout(self):
+        connection = self.connect("--header-timeout", "1")
+        connection.send(b"GET / HTTP/1.1\r\n")
+        self.assertEqual(connection.response()[0], 408)
+
+    def test_body_timeout(self):
+        connection = self.connect("--body-timeout", "1")
+        connection.send(b"POST /visits HTTP/1.1\r\nHost: a\r\n"
+                        b"Content-Type: application/x-www-form-urlencoded\r\n"
+                        b"Content-Length: 6\r\n\r\nname=")
+        self.assertEqual(connection.response()[0], 408)
+
+    def test_idle_timeout(self):
+        connection = self.connect("--idle-timeout", "1")
+        self.assertEqual(connection.get("/healthz")[0], 200)
+        self.assertEqual(connection.read_all(), b"")
+
+    def test_write_timeout(self):
+        with tempfile.TemporaryDirectory() as directory:
+            with open(os.path.join(directory, "large"), "wb") as file:
+                file.truncate(64 * 1024 * 1024)
+            connection = self.connect("--write-timeout", "1", "--directory",
+                                      directory, "--strategy", "synchronous")
+            connection.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            # Nobody else is served before the one that does not read is gone.
+            with Connection(connection.socket.getpeername()[1]) as other:
+                self.assertEqual(other.get("/healthz")[0], 200)
+
+    def test_max_body(self):
+        connection = self.connect("--max-body", "5")
+        connection.send(b"POST /visits HTTP/1.1\r\nHost: a\r\n"
+                        b"Content-Length: 6\r\n\r\nname=a")
+        self.assertEqual(connection.response()[0], 413)
+
+
+suite = unittest.defaultTestLoader.loadTestsFromTestCase(Options)
 for name in strategies(PROGRAM):
     suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(
         type(f"Limits[{name}]", (Limits,), {"strategy": name})))
