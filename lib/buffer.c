@@ -67,6 +67,8 @@ size_t sks__buffer_take(struct sks__buffer *b, void *out, size_t n)
 
 void sks__buffer_free(struct sks__buffer *b)
 {
+    if (b->data == NULL)
+        return; /* nothing to write, which copies a page after a fork */
     free(b->data);
     memset(b, 0, sizeof *b);
 }

@@ -31,8 +31,7 @@ struct sks__children {
 /* 0 or an error. */
 int sks__children_open(struct sks__children *c);
 
-/* Forgets all children that still run, whose structs it does not touch: in a
- * forked child each page that is written to would be copied. */
+/* Forgets all children that still run, whose structs it does not touch. */
 void sks__children_close(struct sks__children *c);
 
 /* The next child that was not reaped, or NULL. */
@@ -42,7 +41,8 @@ struct sks__child *sks__children_first(const struct sks__children *c);
 void sks__children_drop(struct sks__children *c, struct sks__child *child);
 
 /* 1 in the parent, 0 in the child, or an error.  The child has none of the
- * set's descriptors, and an empty set. */
+ * set's descriptors, and no use for the set: it is left as it is, because each
+ * page that the child writes to would be copied. */
 int sks__children_fork(struct sks__children *c, struct sks__child *child);
 
 /* A child that has ended, reaped and out of the set; NULL if there is none.

@@ -1,5 +1,7 @@
 #include "children.h"
 
+#include "fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -26,12 +28,19 @@ int sks__children_open(struct sks__children *c)
     return c->ready_fd < 0 ? -errno : 0;
 }
 
-void sks__children_close(struct sks__children *c)
+/* Without a trace, which would copy a page in a forked child. */
+static void close_all(const struct sks__children *c)
 {
-    close_fd(&c->ready_fd);
-    close_fd(&c->spare_fd);
+    sks__fd_close(c->ready_fd);
+    sks__fd_close(c->spare_fd);
     for (struct sks__list *n = c->running.next; n != &c->running; n = n->next)
         close(SKS__LIST_ENTRY(n, struct sks__child, node)->fd);
+}
+
+void sks__children_close(struct sks__children *c)
+{
+    close_all(c);
+    c->ready_fd = c->spare_fd = -1;
     sks__list_init(&c->running);
 }
 
@@ -87,15 +96,15 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child)
         c->spare_fd = fcntl(c->ready_fd, F_DUPFD_CLOEXEC, 0);
     if (c->spare_fd < 0)
         return -errno;
-    child->signal = 0;
     pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0) {
-        sks__children_close(c);
+        close_all(c);
         return 0;
     }
     child->pid = pid;
+    child->signal = 0;
     return watch(c, child);
 }
 

@@ -32,10 +32,16 @@ void sks__children_drop(struct sks__children *c, struct sks__child *child)
     child->fd = -1;
 }
 
-void sks__children_close(struct sks__children *c)
+/* Without a trace, which would copy a page in a forked child. */
+static void close_all(const struct sks__children *c)
 {
     for (struct sks__list *n = c->running.next; n != &c->running; n = n->next)
         sks__fd_close(child_of(n)->fd);
+}
+
+void sks__children_close(struct sks__children *c)
+{
+    close_all(c);
     sks__list_init(&c->running);
 }
 
@@ -43,23 +49,25 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child)
 {
     int fds[2];
     int rc = sks__fd_pipe(fds);
+    pid_t pid;
 
     if (rc < 0)
         return rc;
-    child->signal = 0;
-    child->pid = fork();
-    if (child->pid == 0) {
+    pid = fork();
+    if (pid == 0) {
         /* The other end stays open until the child ends. */
         sks__fd_close(fds[0]);
-        sks__children_close(c);
+        close_all(c);
         return 0;
     }
     rc = -errno;
     sks__fd_close(fds[1]);
-    if (child->pid < 0) {
+    if (pid < 0) {
         sks__fd_close(fds[0]);
         return rc;
     }
+    child->pid = pid;
+    child->signal = 0;
     child->fd = fds[0];
     sks__list_append(&c->running, &child->node);
     return 1;

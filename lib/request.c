@@ -21,71 +21,81 @@ static size_t aligned(size_t n)
 
 /* Where the parts of a request lie in its memory. */
 struct layout {
-    size_t slot_at, self_at, size;
+    size_t self_at, size;
 };
 
 static struct layout layout_of(const sks_server *server)
 {
-    struct layout l = {.slot_at = aligned(sizeof(sks_request))};
+    struct layout l = {.self_at = aligned(sizeof(sks_request))};
 
-    l.self_at = l.slot_at + aligned(server->strategy.request_size);
     l.size = l.self_at + server->handler.self_size;
     return l;
 }
 
-/* Memory of an earlier request, or NULL. */
-static sks_request *take_spare(sks_server *server)
+/* A booking, and memory of an earlier request if there is some. */
+static struct sks__booking *take_memory(sks_server *server, sks_request **spare)
 {
-    sks_request *r = NULL;
+    struct sks__booking *booking;
 
     pthread_mutex_lock(&server->lock);
-    if (!sks__list_is_empty(&server->spares)) {
-        r = SKS__LIST_ENTRY(server->spares.next, sks_request, node);
-        sks__list_remove(&r->node);
-        server->spare_count--;
+    if (server->bookings.size == 0)
+        sks__pool_open(&server->bookings,
+                       sizeof *booking + server->strategy.request_size);
+    booking = sks__pool_take(&server->bookings);
+    *spare = NULL;
+    if (booking != NULL && server->spare_count > 0)
+        *spare = server->spares[--server->spare_count];
+    pthread_mutex_unlock(&server->lock);
+    return booking;
+}
+
+/* Kept for the next request, the one freed last to be used first: allocating
+ * costs more than most of what a request does here, and in a parent of forked
+ * children it copies pages, too.  r NULL: there is only a booking. */
+static void give_memory(sks_server *server, struct sks__booking *booking,
+                        sks_request *r)
+{
+    pthread_mutex_lock(&server->lock);
+    sks__pool_give(&server->bookings, booking);
+    if (r != NULL && server->spare_count < SKS__SPARES_MAX) {
+        server->spares[server->spare_count++] = r;
+        r = NULL;
     }
     pthread_mutex_unlock(&server->lock);
-    return r;
+    free(r);
 }
 
 sks_request *sks__request_new(sks_server *server,
                               struct sks__listener *listener)
 {
     struct layout l = layout_of(server);
-    sks_request *r = take_spare(server);
+    sks_request *r;
+    struct sks__booking *booking = take_memory(server, &r);
 
+    if (booking == NULL)
+        return NULL;
     if (r != NULL)
         memset(r, 0, l.size);
     else
         r = calloc(1, l.size);
-    if (r == NULL)
+    if (r == NULL) {
+        give_memory(server, booking, NULL);
         return NULL;
+    }
+    memset(booking, 0, sizeof *booking + server->strategy.request_size);
+    sks__list_init(&booking->node);
+    booking->request = r;
+    r->booking = booking;
     r->server = server;
     r->listener = listener;
-    r->slot = (char *)r + l.slot_at;
     r->self = server->handler.self_size > 0 ? (char *)r + l.self_at : NULL;
-    sks__list_init(&r->node);
     return r;
 }
 
-/* Kept for the next request: allocating costs more than most of what a request
- * does here, and in a parent of forked children it copies pages, too. */
 void sks__request_free(sks_request *r)
 {
-    sks_server *server;
-
-    if (r == NULL)
-        return;
-    server = r->server;
-    pthread_mutex_lock(&server->lock);
-    if (server->spare_count < SKS__SPARES_MAX) {
-        server->spare_count++;
-        /* The one freed last has the warmest cache. */
-        sks__list_append(server->spares.next, &r->node);
-        r = NULL;
-    }
-    pthread_mutex_unlock(&server->lock);
-    free(r);
+    if (r != NULL)
+        give_memory(r->server, r->booking, r);
 }
 
 struct sks__waiter sks__request_waiter(const sks_request *r)
@@ -103,7 +113,7 @@ void *sks_request_self(sks_request *r)
 
 void *sks_request_slot(sks_request *r)
 {
-    return r->slot;
+    return r->booking->slot;
 }
 
 sks_server *sks_request_server(const sks_request *r)

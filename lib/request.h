@@ -12,6 +12,7 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stddef.h>
 
 struct sks__listener;
 
@@ -24,11 +25,23 @@ struct sks__packet {
     unsigned interface;              /* index; 0: any */
 };
 
-/* Made by sks__request_new(); freed when it is closed, by whoever took it.
- * node and runner are guarded by the server's lock, the rest is for the thread
- * that runs the request. */
-struct sks_request {
+/* What the server and its strategy write down about a request, in a pool of its
+ * own: a parent of forked children does so after each fork.  The strategy's
+ * slot follows it. */
+struct sks__booking {
     struct sks__list node; /* in server->requests */
+    sks_request *request;
+    max_align_t slot[];
+};
+
+/* The request of a node in server->requests. */
+#define SKS__BOOKED(n) (SKS__LIST_ENTRY(n, struct sks__booking, node)->request)
+
+/* Made by sks__request_new(); freed when it is closed, by whoever took it.
+ * running and runner are guarded by the server's lock, the rest is for the
+ * thread that runs the request. */
+struct sks_request {
+    struct sks__booking *booking;
     sks_server *server;
     struct sks__listener *listener;
     unsigned stops_at_birth; /* see sks_request_stopping() */
@@ -40,7 +53,6 @@ struct sks_request {
     sks_rfile rfile;
     sks_wfile wfile;
     struct sks__packet packet;
-    void *slot;
     void *self;
     char peer_text[SKS__ADDRESS_TEXT]; /* "" until asked for */
 };

@@ -112,7 +112,6 @@ static sks_server *server_new(int socktype)
     server->strategy = *sks_synchronous();
     server->stop.read_fd = server->turn.read_fd = server->gathered_fd = -1;
     sks__list_init(&server->requests);
-    sks__list_init(&server->spares);
     atomic_init(&server->exposed_fd, -1);
     atomic_init(&server->holds, 1);
     if (open_locks(server) < 0) {
@@ -207,13 +206,9 @@ static void free_endpoints(sks_server *server)
 
 static void free_spares(sks_server *server)
 {
-    while (!sks__list_is_empty(&server->spares)) {
-        struct sks__list *n = server->spares.next;
-
-        /* The analyser does not see that the one before has left the list. */
-        sks__list_remove(n); /* NOLINT(clang-analyzer-unix.Malloc) */
-        free(SKS__LIST_ENTRY(n, sks_request, node));
-    }
+    while (server->spare_count > 0)
+        free(server->spares[--server->spare_count]);
+    sks__pool_close(&server->bookings);
 }
 
 static void free_memory(sks_server *server)
@@ -221,7 +216,8 @@ static void free_memory(sks_server *server)
     free_spares(server);
     sks__server_drop_listeners(server, 0);
     free_endpoints(server);
-    free(server->strategy_self);
+    if (server->strategy_self != server->small_self)
+        free(server->strategy_self);
     sks__wakeup_close(&server->stop);
     sks__wakeup_close(&server->turn);
     munmap(server->shared, sizeof *server->shared);

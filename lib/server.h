@@ -7,6 +7,7 @@
 
 #include "fd.h"
 #include "list.h"
+#include "pool.h"
 #include "transport.h"
 #include "wakeup.h"
 
@@ -59,7 +60,8 @@ struct sks_server {
     sks_handler handler;
     sks_strategy strategy;
     void *strategy_config;
-    void *strategy_self; /* allocated when it starts */
+    void *strategy_self;       /* allocated when it starts, unless small */
+    max_align_t small_self[4]; /* on the page that is written to anyway */
     int strategy_started;
     struct sks__options options;
     struct sks__hooks hooks;
@@ -85,15 +87,17 @@ struct sks_server {
 
     int fault; /* the first setter's; sticks */
     int bound, closed;
-    atomic_int owner; /* the process that bound it or serves */
-    int detached;     /* in a forked child, for one request */
+    atomic_int owner;  /* the process that bound it or serves */
+    int detached;      /* in a forked child, for one request */
+    sks_request *kept; /* which, or NULL */
     atomic_uint holds;
     atomic_uint active; /* requests taken and not ended */
 
     pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t left;       /* serving became 0 */
-    struct sks__list requests; /* that may be interrupted */
-    struct sks__list spares;   /* memory of requests that ended */
+    struct sks__pool bookings; /* of struct sks__booking */
+    struct sks__list requests; /* bookings of those that may be interrupted */
+    sks_request *spares[SKS__SPARES_MAX]; /* memory of requests that ended */
     unsigned spare_count;
     int serving;             /* a thread is in the default loop or serve */
     pthread_t server_thread; /* which */

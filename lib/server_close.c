@@ -16,6 +16,11 @@ int sks__server_is_copy(const sks_server *server)
            (server->owner != 0 && server->owner != getpid());
 }
 
+static int is_run_by(const sks_request *r, pthread_t thread)
+{
+    return r->running && pthread_equal(r->runner, thread);
+}
+
 /* True if this thread runs a request of the server, or a hook of its loop.  A
  * child that forked itself may have copied a lock that is never released. */
 static int is_inside(sks_server *server)
@@ -23,15 +28,15 @@ static int is_inside(sks_server *server)
     pthread_t self = pthread_self();
     int inside;
 
-    if (sks__server_is_copy(server) && !server->detached)
+    if (server->detached)
+        return server->kept != NULL && is_run_by(server->kept, self);
+    if (sks__server_is_copy(server))
         return 0;
     pthread_mutex_lock(&server->lock);
     inside = server->serving && pthread_equal(server->server_thread, self);
     for (struct sks__list *n = server->requests.next;
          !inside && n != &server->requests; n = n->next) {
-        sks_request *r = SKS__LIST_ENTRY(n, sks_request, node);
-
-        inside = r->running && pthread_equal(r->runner, self);
+        inside = is_run_by(SKS__BOOKED(n), self);
     }
     pthread_mutex_unlock(&server->lock);
     return inside;
@@ -215,16 +220,15 @@ static void drop_requests(sks_server *server, sks_request *keep)
 {
     for (struct sks__list *n = server->requests.next; n != &server->requests;
          n = n->next) {
-        sks_request *r = SKS__LIST_ENTRY(n, sks_request, node);
+        sks_request *r = SKS__BOOKED(n);
 
         if (r != keep)
             r->listener->transport->close_request(r);
     }
     sks__list_init(&server->requests);
-    if (keep == NULL)
-        return;
-    keep->stream.shared = 1;
-    sks__list_append(&server->requests, &keep->node);
+    server->kept = keep;
+    if (keep != NULL)
+        keep->stream.shared = 1;
 }
 
 static void drop_listeners_but(sks_server *server, const sks_request *keep)

@@ -86,7 +86,7 @@ void sks__server_list(sks_server *server, sks_request *r)
     atomic_fetch_add(&server->active, 1);
     r->stops_at_birth = atomic_load(&server->stops_served);
     pthread_mutex_lock(&server->lock);
-    sks__list_append(&server->requests, &r->node);
+    sks__list_append(&server->requests, &r->booking->node);
     if (sks_server_stopping(server))
         r->listener->transport->interrupt(r, 0);
     pthread_mutex_unlock(&server->lock);
@@ -94,8 +94,10 @@ void sks__server_list(sks_server *server, sks_request *r)
 
 void sks__server_unlist(sks_server *server, sks_request *r)
 {
+    if (server->detached)
+        return; /* the books are the parent's */
     pthread_mutex_lock(&server->lock);
-    sks__list_remove(&r->node);
+    sks__list_remove(&r->booking->node);
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -111,7 +113,7 @@ void sks__server_interrupt(sks_server *server, int both)
     pthread_mutex_lock(&server->lock);
     for (struct sks__list *n = server->requests.next; n != &server->requests;
          n = n->next) {
-        sks_request *r = SKS__LIST_ENTRY(n, sks_request, node);
+        sks_request *r = SKS__BOOKED(n);
 
         r->listener->transport->interrupt(r, both);
     }
@@ -446,7 +448,9 @@ static int start_strategy(sks_server *server)
 
     if (server->strategy_started)
         return 0;
-    if (server->strategy_self == NULL && s->self_size > 0) {
+    if (s->self_size <= sizeof server->small_self)
+        server->strategy_self = server->small_self;
+    if (server->strategy_self == NULL) {
         server->strategy_self = calloc(1, s->self_size);
         if (server->strategy_self == NULL)
             return sks__server_fail(server, -ENOMEM, "out of memory");

@@ -15,7 +15,7 @@ struct forking {
     struct sks__children children;
 };
 
-/* What a request holds while a child runs it. */
+/* What is written down about a request while a child runs it. */
 struct errand {
     struct sks__child child;
     sks_request *request;
