@@ -79,17 +79,18 @@ static int64_t receive(struct session *session, int64_t n)
 
     clock_gettime(CLOCK_MONOTONIC, &began);
     while (rc == 0 && done < n) {
-        int64_t left = n - done;
+        size_t fit;
+        char *room = upload_room(session->upload, &fit);
         ssize_t got =
-            sks_rfile_read1(session->in, session->buf,
-                            left < SESSION_BUF ? (size_t)left : SESSION_BUF);
+            sks_rfile_read1(session->in, room,
+                            n - done < (int64_t)fit ? (size_t)(n - done) : fit);
 
         if (got <= 0 || is_too_slow(session, &began, done)) {
             session->ends = 1;
             break;
         }
         done += got;
-        rc = upload_write(session->upload, session->buf, (size_t)got);
+        rc = upload_write(session->upload, (size_t)got);
     }
     if (rc < 0)
         fail(session, rc);
@@ -105,7 +106,7 @@ void session_data(struct session *session)
         session_reply(session, CODE_MALFORMED, "", "there is no upload");
         return;
     }
-    if (session->upload && session_buf(session))
+    if (session->upload)
         done = receive(session, n);
     if (!session->ends && done < n)
         skip(session, n - done);

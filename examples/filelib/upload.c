@@ -1,6 +1,6 @@
 #include "upload.h"
 
-#include "digest.h"
+#include "digest_ring.h"
 #include "space.h"
 #include "upload_file.h"
 
@@ -19,6 +19,8 @@ enum {
 struct upload {
     struct upload_file file;
     struct digest *digest;
+    struct digest_ring *ring;
+    char *room; /* in the ring */
     char name[PROTOCOL_NAME + 1];
     char kept[LEFTOVER_NAME]; /* "": it cannot be resumed */
     int64_t size, received;
@@ -123,6 +125,7 @@ static struct upload *make(const struct upload_order *order)
 
 static void release(struct upload *upload)
 {
+    digest_ring_free(upload->ring);
     digest_free(upload->digest);
     free(upload);
 }
@@ -164,8 +167,10 @@ int upload_begin(struct upload **out, const struct library *library,
     if (!upload)
         return -ENOMEM;
     rc = check_order(upload, library);
-    if (rc == 0)
-        rc = open_file(upload, library, busy, arg);
+    if (rc == 0) {
+        upload->ring = digest_ring_new(upload->digest, upload->size);
+        rc = upload->ring ? open_file(upload, library, busy, arg) : -ENOMEM;
+    }
     if (rc < 0)
         release(upload);
     else
@@ -209,14 +214,19 @@ static int write_all(int fd, const char *bytes, size_t n)
     return 0;
 }
 
-int upload_write(struct upload *upload, const void *bytes, size_t n)
+char *upload_room(struct upload *upload, size_t *n)
+{
+    return upload->room = digest_ring_room(upload->ring, n);
+}
+
+int upload_write(struct upload *upload, size_t n)
 {
     int rc;
 
     if ((int64_t)n > upload->size - upload->received)
         return -EMSGSIZE;
-    digest_add(upload->digest, bytes, n);
-    rc = write_all(upload->file.fd, bytes, n);
+    digest_ring_add(upload->ring, n);
+    rc = write_all(upload->file.fd, upload->room, n);
     if (rc < 0)
         return rc;
     upload->received += (int64_t)n;
@@ -249,6 +259,8 @@ int upload_commit(struct upload *upload,
     unsigned char own[PROTOCOL_DIGEST];
     int rc = 0;
 
+    digest_ring_free(upload->ring);
+    upload->ring = NULL;
     digest_end(upload->digest, own);
     if (upload->received < upload->size)
         rc = -ENODATA;

@@ -38,8 +38,12 @@ int upload_begin(struct upload **out, const struct library *library,
 /** How many bytes are there already. */
 int64_t upload_received(const struct upload *upload);
 
-/** Adds bytes.  @return 0 or an error: -EMSGSIZE if they are too many */
-int upload_write(struct upload *upload, const void *bytes, size_t n);
+/** Where the next bytes are to be put; n receives how many fit. */
+char *upload_room(struct upload *upload, size_t *n);
+
+/** Adds n bytes that were put there.
+ * @return 0 or an error: -EMSGSIZE if they are too many */
+int upload_write(struct upload *upload, size_t n);
 
 /** Puts the file in its place, safely on disk, and ends the upload, whatever
  * comes.  @return 0 or an error: -EEXIST, -ENODATA if bytes are missing,
