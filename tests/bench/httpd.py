@@ -1,152 +1,44 @@
 #!/usr/bin/env python3
-"""Compares sockserver-httpd with other HTTP servers, side by side: under each
-strategy, nginx as it comes and tuned, lighttpd, a bare epoll loop that sends a
-cached reply, and Python's http.server.
+"""Compares sockserver-httpd under each strategy with other HTTP servers, side by
+side; httpd_peers.py has the list.
 
 Server and wrk run on a core each.  The runs of a row are interleaved, and each
-figure is the median of its rounds.  A table in Markdown goes to standard
-output, progress to standard error.
+figure is the median of its rounds.  All servers have the same congestion
+control.  A table in Markdown goes to standard output, progress to standard
+error.
 """
 import argparse
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+import httpd_peers
 from harness import procfs
-from harness.errors import BenchError, CannotStart
-from harness.process import adopt_orphans, running
-from harness.servers import discover
+from harness.errors import BenchError
+from harness.process import adopt_orphans
 
 SIZES = {"1k": 1024, "100k": 100 * 1024, "10m": 10 * 1024 * 1024}
-# Strategies in which a worker has one connection.
-EACH = ("forking", "threading", "thread-pool", "prefork")
-ROWS = "1k-1,1k-64,1k-512,1k-64-close,100k-64,10m-1,10m-64"
-
-NGINX = """daemon off; worker_processes 1; master_process off;
-pid {dir}/nginx.pid; error_log {dir}/nginx.log crit;
-events {{ worker_connections 2048; }}
-http {{ access_log off; default_type application/octet-stream;
-  keepalive_requests 100000000; {options}
-  client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-  fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
-  server {{ listen 127.0.0.1:{port}; root {www}; }} }}
-"""
-LIGHTTPD = """server.document-root = "{www}"
-server.port = {port}
-server.bind = "127.0.0.1"
-server.max-connections = 2048
-server.max-keep-alive-requests = 100000000
-server.errorlog = "{dir}/lighttpd.log"
-"""
+ROWS = "1k-1,1k-64,1k-512,1k-64-close,100k-64,10m-1,10m-64,idle-10000"
+QUICK = "1k-64,1k-512,1k-64-close,100k-64,10m-1,10m-64,idle-2000"
+CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def free_port():
-    """A port for servers that do not tell the one they chose."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def wait_for(port, process):
-    """Until the server listens."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise CannotStart("it does not start" + process.complaint())
-
-
-class Server:
-    """A server by its name and a function that makes its command line."""
-
-    def __init__(self, name, command, announces):
-        self.name = name
-        self.command = command
-        self.announces = announces
-
-    @contextmanager
-    def started(self, core):
-        """The port and the process of a running server."""
-        port = 0 if self.announces else free_port()
-        command = self.command(port)
-        if shutil.which(command[0]) is None:
-            raise CannotStart(f"{command[0]} is not there")
-        with running(command, core) as process:
-            if self.announces:
-                line = process.read_line(20) or ""
-                found = re.search(r"http://[\d.]+:(\d+)/", line)
-                if not found:
-                    raise CannotStart("no port" + process.complaint())
-                port = int(found[1])
-            else:
-                wait_for(port, process)
-            yield port, process.pid
-
-
-def config(directory, name, text):
-    path = Path(directory, name)
-    path.write_text(text)
-    return str(path)
-
-
-def nginx(directory, www, options):
-    def command(port):
-        return ["nginx", "-p", directory, "-c",
-                config(directory, "nginx.conf", NGINX.format(
-                    dir=directory, www=www, port=port, options=options))]
-    return command
-
-
-def all_servers(args, directory, www):
-    files = [os.path.join(www, name) for name in SIZES]
-    servers = []
-    for name in discover(args.httpd):
-        servers.append(Server(
-            f"sks:{name}",
-            lambda port, name=name: [
-                str(args.httpd.absolute()), "--quiet", "--directory", www,
-                "--strategy", name,
-                *(["--max-workers", "600"] if name in EACH else []), "0"],
-            True))
-    servers += [
-        Server("nginx", nginx(directory, www, "sendfile on; tcp_nopush on;"),
-               False),
-        Server("nginx-tuned", nginx(
-            directory, www, "sendfile off; open_file_cache max=1000;"
-            "open_file_cache_valid 60s; output_buffers 2 512k;"), False),
-        Server("lighttpd", lambda port: [
-            "lighttpd", "-D", "-f",
-            config(directory, "lighttpd.conf", LIGHTTPD.format(
-                dir=directory, www=www, port=port))], False),
-        Server("floor", lambda port: [str(args.floor.absolute()), "0", *files], True),
-        Server("python", lambda port: [
-            sys.executable, "-m", "http.server", "--bind", "127.0.0.1",
-            "--protocol", "HTTP/1.1", "--directory", www, str(port)], False)]
-    wanted = args.servers.split(",")
-    return [server for server in servers if not args.servers
-            or any(server.name.startswith(name) for name in wanted)]
-
-
 def parse_row(text):
-    """"1k-64-close" is a file, a number of connections and their kind."""
-    match = re.fullmatch(rf"({'|'.join(SIZES)})-(\d+)(-close)?", text)
+    """"1k-64-close" is a file, a number of connections and their kind, idle-100
+    a number of connections that say nothing any more."""
+    match = re.fullmatch(rf"({'|'.join(SIZES)}|idle)-(\d+)(-close)?", text)
     if not match:
         raise ValueError(f"{text}: no such row")
     return match[1], int(match[2]), bool(match[3])
@@ -174,8 +66,9 @@ def run_wrk(args, port, row, seconds):
 
 def sample(args, server, row):
     """Requests a second, requests a server CPU second, lost ones."""
-    with server.started(args.server_core) as (port, pid):
-        run_wrk(args, port, row, 1)
+    with server.started(args.server_core, row) as (port, pid):
+        if not args.quick:
+            run_wrk(args, port, row, 1)
         before = procfs.cpu_seconds(pid)
         requests, seconds, lost = run_wrk(args, port, row, args.seconds)
         cpu = procfs.settled_cpu_seconds(pid) - before
@@ -184,47 +77,78 @@ def sample(args, server, row):
     return requests / seconds, requests / max(cpu, 1e-6), lost
 
 
+def sample_idle(args, server, row):
+    """Bytes of user memory for each connection that had one response."""
+    request = b"GET /1k HTTP/1.1\r\nHost: a\r\n\r\n"
+    with server.started(args.server_core, row) as (port, pid), \
+            ExitStack() as connections:
+        before = procfs.memory(pid).user_kib
+        for _ in range(row[1]):
+            connection = connections.enter_context(
+                socket.create_connection(("127.0.0.1", port), 10))
+            connection.sendall(request)
+            if not connection.recv(65536):
+                raise BenchError("a connection was closed")
+        return ((procfs.memory(pid).user_kib - before) * 1024 / row[1],)
+
+
 def measure(args, servers, row):
     """The samples of each server, and why others have none."""
     samples, failed = {}, {}
+    take = sample_idle if row[0] == "idle" else sample
     for turn in range(args.rounds):
         for server in servers:
-            if server.name in failed:
+            if server.name in failed or not server.fits(row):
                 continue
             try:
-                got = sample(args, server, row)
+                got = take(args, server, row)
             except (BenchError, OSError, subprocess.SubprocessError) as error:
                 failed[server.name] = str(error).split("\n", maxsplit=1)[0]
                 say(f"  {server.name}: {failed[server.name]}")
                 continue
             samples.setdefault(server.name, []).append(got)
-            say(f"  {turn + 1} {server.name}: {got[0]:,.0f}/s, "
-                f"{got[1]:,.0f} a CPU second")
+            say(f"  {turn + 1} {server.name}: "
+                + ", ".join(f"{figure:,.0f}" for figure in got))
     return samples, failed
 
 
-def ratio(samples, name, other):
-    """Of requests a CPU second, within each round."""
+def middle(got, i):
+    return median(one[i] for one in got)
+
+
+def ratio(samples, name, other, figure=1):
+    """Within each round; of requests a CPU second, or of another figure."""
     if other not in samples or len(samples[other]) != len(samples[name]):
         return "-"
-    return f"{median(a[1] / b[1] for a, b in zip(samples[name], samples[other])):.2f}"
+    return f"{median(a[figure] / b[figure] for a, b in zip(samples[name], samples[other])):.2f}"
 
 
-def report(text, row, samples, failed):
+def report_idle(text, row, samples):
+    print(f"\n### {row[1]} idle connections (`{text}`)\n")
+    print("| server | bytes of user memory each |\n| --- | ---: |")
+    for server, got in samples.items():
+        print(f"| {server} | {middle(got, 0):,.0f} |")
+
+
+def report_load(text, row, samples):
     name, connections, closes = row
     kind = "a connection per request" if closes else "kept connections"
     print(f"\n### {name}, {connections} connections, {kind} (`{text}`)\n")
-    print("| server | requests/s | MiB/s | requests per CPU second | of nginx |"
-          " of nginx-tuned | of floor | lost |")
-    print("| --- |" + " ---: |" * 7)
+    print("| server | requests/s | MiB/s | of nginx's | requests per CPU second"
+          " | of nginx | of nginx-tuned | of h2o | of floor | lost |")
+    print("| --- |" + " ---: |" * 9)
     for server, got in samples.items():
-        rate = median(one[0] for one in got)
+        rate = middle(got, 0)
+        ratios = [ratio(samples, server, other)
+                  for other in ("nginx", "nginx-tuned", "h2o", "floor")]
         print(f"| {server} | {rate:,.0f} | {rate * SIZES[name] / 2**20:,.0f} |"
-              f" {median(one[1] for one in got):,.0f} |"
-              f" {ratio(samples, server, 'nginx')} |"
-              f" {ratio(samples, server, 'nginx-tuned')} |"
-              f" {ratio(samples, server, 'floor')} |"
+              f" {ratio(samples, server, 'nginx', 0)} |"
+              f" {middle(got, 1):,.0f} | {' | '.join(ratios)} |"
               f" {sum(one[2] for one in got)} |")
+
+
+def report(text, row, samples, failed):
+    (report_idle if row[0] == "idle" else report_load)(text, row, samples)
     for server, why in failed.items():
         print(f"\n- {server}: {why}")
     sys.stdout.flush()
@@ -236,14 +160,33 @@ def options():
     parser.add_argument("--httpd", required=True, type=Path)
     parser.add_argument("--floor", required=True, type=Path,
                         help="the program made of httpd_epoll.c")
-    parser.add_argument("--rows", default=ROWS)
+    parser.add_argument("--microhttpd", type=Path,
+                        help="the program made of httpd_microhttpd.c, if any")
+    parser.add_argument("--quick", action="store_true",
+                        help="one short round of most rows, in three minutes")
+    parser.add_argument("--congestion", metavar="NAME",
+                        help="the system's congestion control meanwhile, "
+                        "which is what all servers use: cubic")
+    parser.add_argument("--rows")
     parser.add_argument("--servers", default="",
                         help="beginnings of names, with commas between")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=int)
     parser.add_argument("--server-core", type=int, default=cores[0])
     parser.add_argument("--load-core", type=int, default=cores[-1])
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.rows = args.rows or (QUICK if args.quick else ROWS)
+    args.rounds = args.rounds or (1 if args.quick else 3)
+    args.seconds = args.seconds or (1 if args.quick else 3)
+    return args
+
+
+def set_congestion(stack, name):
+    """Sets the system's, and what it was at the end."""
+    before = CONGESTION.read_text()
+    if name:
+        CONGESTION.write_text(name)
+        stack.callback(CONGESTION.write_text, before)
 
 
 def make_files(www):
@@ -259,12 +202,15 @@ def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as directory, \
-            tempfile.TemporaryDirectory() as www:
+            tempfile.TemporaryDirectory() as www, ExitStack() as stack:
         make_files(www)
-        servers = all_servers(args, directory, www)
+        set_congestion(stack, args.congestion)
+        servers = httpd_peers.all_servers(
+            args, directory, www, [os.path.join(www, name) for name in SIZES])
         print(f"Medians of {args.rounds} interleaved rounds of "
               f"{args.seconds} s; the server on core {args.server_core}, wrk "
-              f"on core {args.load_core}.")
+              f"on core {args.load_core}; congestion control: "
+              f"{CONGESTION.read_text().strip()}.")
         for text in args.rows.split(","):
             say(text)
             row = parse_row(text)

@@ -2,7 +2,6 @@
  * a reply made beforehand, head and content together.  Its arguments are a port
  * and files, each served under its last name; it understands nothing else, and
  * trusts its clients. */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
