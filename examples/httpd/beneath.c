@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* syscall, O_PATH */
 #include "beneath.h"
 
 #include <errno.h>

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char days[] = "SunMonTueWedThuFriSat";
-static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed",
+                                "Thu", "Fri", "Sat"};
+static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 static void put_number(char *out, int number, int digits)
 {
@@ -20,9 +22,9 @@ void http_date_format(time_t when, char *out)
 
     gmtime_r(&when, &tm);
     memcpy(out, "Sun, 00 Jan 0000 00:00:00 GMT", HTTP_DATE_LEN);
-    memcpy(out, days + 3 * tm.tm_wday, 3);
+    memcpy(out, days[tm.tm_wday], 3);
     put_number(out + 5, tm.tm_mday, 2);
-    memcpy(out + 8, months + 3 * tm.tm_mon, 3);
+    memcpy(out + 8, months[tm.tm_mon], 3);
     put_number(out + 12, tm.tm_year + 1900, 4);
     put_number(out + 17, tm.tm_hour, 2);
     put_number(out + 20, tm.tm_min, 2);
@@ -35,8 +37,8 @@ void http_date_ctime(time_t when, char *out)
 
     localtime_r(&when, &tm);
     memcpy(out, "Sun Jan  0 00:00:00 0000", HTTP_CTIME_LEN);
-    memcpy(out, days + 3 * tm.tm_wday, 3);
-    memcpy(out + 4, months + 3 * tm.tm_mon, 3);
+    memcpy(out, days[tm.tm_wday], 3);
+    memcpy(out + 4, months[tm.tm_mon], 3);
     if (tm.tm_mday >= 10)
         put_number(out + 8, tm.tm_mday, 2);
     else
@@ -54,7 +56,7 @@ void http_date_log(time_t when, char *out)
     gmtime_r(&when, &tm);
     memcpy(out, "00/Jan/0000:00:00:00 +0000", HTTP_LOG_DATE_LEN);
     put_number(out, tm.tm_mday, 2);
-    memcpy(out + 3, months + 3 * tm.tm_mon, 3);
+    memcpy(out + 3, months[tm.tm_mon], 3);
     put_number(out + 7, tm.tm_year + 1900, 4);
     put_number(out + 12, tm.tm_hour, 2);
     put_number(out + 15, tm.tm_min, 2);
@@ -78,7 +80,7 @@ time_t http_date_second(void)
 static long days_since_1970(int year, int month, int day)
 {
     long y = month > 2 ? year : year - 1;
-    long in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    long in_year = (153L * ((month + 9) % 12) + 2) / 5 + day - 1;
 
     return 365 * y + y / 4 - y / 100 + y / 400 + in_year - 719468;
 }
@@ -86,7 +88,7 @@ static long days_since_1970(int year, int month, int day)
 static int month_of(const char *name)
 {
     for (int i = 0; i < 12; i++)
-        if (memcmp(months + 3 * i, name, 3) == 0)
+        if (memcmp(months[i], name, 3) == 0)
             return i + 1;
     return 0;
 }
@@ -105,7 +107,7 @@ static int assemble(const struct parts *p, time_t *when)
         p->minute > 59 || p->second > 60 || p->year < 1600)
         return 0;
     *when = (time_t)days_since_1970(p->year, month, p->day) * 86400 +
-            p->hour * 3600 + p->minute * 60 + p->second;
+            p->hour * 3600L + p->minute * 60L + p->second;
     return 1;
 }
 

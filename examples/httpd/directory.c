@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* fdopendir, fstatat without feature tests */
 #include "directory.h"
 
 #include "beneath.h"

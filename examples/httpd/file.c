@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* st_mtim without feature tests */
 #include "file.h"
 
 #include "beneath.h"

@@ -2,7 +2,6 @@
  * then run it and try it:
  *   build/bin/sockserver-httpd --data /ParisGabriel='Welcome to ParisGabriel'
  *   curl http://127.0.0.1:8000/time */
-#define _GNU_SOURCE /* O_DIRECTORY without feature tests */
 #include "cache.h"
 #include "files.h"
 #include "metrics.h"

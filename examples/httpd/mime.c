@@ -80,7 +80,7 @@ static char *read_words(const char *path)
 {
     enum { FILE_MAX = 1024 * 1024 };
     FILE *file = fopen(path, "re");
-    char *words = malloc(FILE_MAX + sizeof builtin + 1);
+    char *words = malloc(FILE_MAX + sizeof builtin + 1), *fitting;
     size_t n = 0;
 
     if (words != NULL && file != NULL)
@@ -92,7 +92,8 @@ static char *read_words(const char *path)
     words[n++] = '\n';
     memcpy(words + n, builtin, sizeof builtin);
     n += sizeof builtin;
-    return realloc(words, n);
+    fitting = realloc(words, n);
+    return fitting != NULL ? fitting : words;
 }
 
 struct http_mime *http_mime_new(const char *path, const char *fallback)
@@ -110,7 +111,8 @@ struct http_mime *http_mime_new(const char *path, const char *fallback)
     for (; line != NULL; line = strtok_r(NULL, "\n", &rest))
         if (add_line(m, line) < 0)
             goto failed;
-    qsort(m->endings, m->count, sizeof *m->endings, compare);
+    if (m->count > 0)
+        qsort(m->endings, m->count, sizeof *m->endings, compare);
     return m;
 failed:
     http_mime_free(m);

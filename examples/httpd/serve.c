@@ -25,7 +25,7 @@ const struct http_limits http_default_limits = {
     .write_ms = 20000,
     .busy_first_byte_ms = 3000,
     .busy_idle_ms = 1000,
-    .body_max = 1024 * 1024,
+    .body_max = INT64_C(1024) * 1024,
 };
 
 static int64_t now_us(void)

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* MAP_ANONYMOUS, getrandom */
 #include "sessions.h"
 
 #include <errno.h>
