@@ -131,6 +131,13 @@ SKS_API void sks_request_set_timeout_ms(sks_request *request, int ms);
  * cost a system call more, as the connection becomes non-blocking. */
 SKS_API void sks_request_set_deadline_ms(sks_request *request, int ms);
 
+/** How long the end of a connection waits for the peer to close its side, in
+ * milliseconds (2000; -1: for ever), throwing away what still comes: closing
+ * with unread input resets a connection, and that can take the last reply with
+ * it (RFC 9112, section 9.6).  0: not at all, for a peer that has nothing more
+ * to say.  Under a strategy without SKS_PARALLEL, everybody waits meanwhile. */
+SKS_API void sks_request_set_linger_ms(sks_request *request, int ms);
+
 /** True once the server is stopping: end after the reply under way. */
 SKS_API int sks_request_stopping(const sks_request *request);
 

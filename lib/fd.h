@@ -93,6 +93,15 @@ ssize_t sks__fd_tunnel_fill(struct sks__fd_tunnel *t, int socket, size_t n);
 ssize_t sks__fd_tunnel_drain(struct sks__fd_tunnel *t, int file, size_t n);
 void sks__fd_tunnel_close(struct sks__fd_tunnel *t);
 
+/* How much of what was sent the peer's system has not acknowledged; 0 where the
+ * system does not tell. */
+int sks__fd_unsent(int socket);
+
+/* Ends reading, in each process that has the connection.  On Linux one that has
+ * ended writing, too, is reset by the next input, so that it is left alone as
+ * long as its output is under way.  Also in a signal handler. */
+void sks__fd_end_input(int socket);
+
 /* A descriptor that is readable while one of fds is, or -ENOTSUP. */
 int sks__fd_gather(const int *fds, size_t n);
 

@@ -4,7 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -109,4 +113,21 @@ int sks__fd_gather(const int *fds, size_t n)
         }
     }
     return all;
+}
+
+int sks__fd_unsent(int socket)
+{
+    int n = 0;
+
+    return ioctl(socket, SIOCOUTQ, &n) < 0 ? 0 : n;
+}
+
+void sks__fd_end_input(int socket)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+        info.tcpi_state != TCP_FIN_WAIT1)
+        shutdown(socket, SHUT_RD);
 }

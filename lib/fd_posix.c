@@ -96,3 +96,14 @@ int sks__fd_gather(const int *fds, size_t n)
     (void)fds, (void)n;
     return -ENOTSUP;
 }
+
+int sks__fd_unsent(int socket)
+{
+    (void)socket;
+    return 0;
+}
+
+void sks__fd_end_input(int socket)
+{
+    shutdown(socket, SHUT_RD);
+}

@@ -156,6 +156,11 @@ void sks_request_set_deadline_ms(sks_request *r, int ms)
     sks__stream_set_deadline(&r->stream, sks__clock_after(ms));
 }
 
+void sks_request_set_linger_ms(sks_request *r, int ms)
+{
+    r->linger_ms = ms < 0 ? -1 : ms;
+}
+
 int sks_request_stopping(const sks_request *r)
 {
     const sks_server *server = r->server;

@@ -52,6 +52,7 @@ struct sks_request {
     struct sks__stream stream;
     sks_rfile rfile;
     sks_wfile wfile;
+    int linger_ms; /* see sks_request_set_linger_ms() */
     struct sks__packet packet;
     void *self;
     char peer_text[SKS__ADDRESS_TEXT]; /* "" until asked for */

@@ -83,7 +83,7 @@ struct sks_server {
     atomic_int wants_turn;      /* raise turn when a request ends */
     atomic_llong paused_until;  /* for want of resources; a moment */
     atomic_int pause_reason;    /* the error */
-    atomic_int pause_told;      /* in the log */
+    atomic_llong short_until;   /* a shortage until then is not a new one */
 
     int fault; /* the first setter's; sticks */
     int bound, closed;

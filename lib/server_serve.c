@@ -20,6 +20,9 @@
 /* How long the listeners rest: descriptors also free elsewhere. */
 enum { PAUSE_MS = 100 };
 
+/* A shortage is over when there was none for so long. */
+enum { RECOVERED_MS = 5000 };
+
 /* How many descriptors of a strategy are waited for.  Of further ones the loop
  * hears at the next turn, PAUSE_MS later at most. */
 enum { WATCHED_MAX = 64 };
@@ -43,7 +46,7 @@ static void interrupt_exposed(sks_server *server)
     if (fd < 0 ||
         !atomic_compare_exchange_strong(&server->exposed_fd, &fd, EXPOSED_BUSY))
         return;
-    shutdown(fd, SHUT_RD);
+    sks__fd_end_input(fd);
     atomic_store(&server->exposed_fd, fd);
 }
 
@@ -141,9 +144,11 @@ static int is_paused(const sks_server *server)
 /* One line for each shortage, however long it lasts. */
 static void pause_listeners(sks_server *server, int why)
 {
+    long long now = sks__clock_ms();
+
     atomic_store(&server->pause_reason, why);
-    atomic_store(&server->paused_until, sks__clock_ms() + PAUSE_MS);
-    if (!atomic_exchange(&server->pause_told, 1))
+    atomic_store(&server->paused_until, now + PAUSE_MS);
+    if (atomic_exchange(&server->short_until, now + RECOVERED_MS) < now)
         sks_server_log(server, SKS_ERROR, "new requests must wait: %s",
                        sks_strerror(why));
 }
@@ -182,7 +187,6 @@ static int take_from(sks_server *server, struct sks__listener *l,
         pause_listeners(server, rc);
         return TAKEN_NONE;
     }
-    atomic_store(&server->pause_told, 0);
     sks__server_list(server, r);
     if (!is_verified(server, r)) {
         sks__request_refuse(r);

@@ -12,6 +12,10 @@
 /* The most that one sendfile(2) is asked for: its own limit, page-aligned. */
 enum { CHUNK_MAX = 0x7ffff000 };
 
+/* How often sks__stream_deliver() looks, and how many kilobytes it throws away
+ * each time. */
+enum { LOOK_MS = 5, DISCARDS = 64 };
+
 int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms)
 {
     return w->wait != NULL ? w->wait(w->self, fd, events, ms)
@@ -106,13 +110,13 @@ static int try_again(struct sks__stream *s, int why, int writing,
 {
     int ms;
 
-    /* A blocking socket has waited itself. */
-    if (why == -EAGAIN && (s->blocking || p->ms == 0))
+    if (why == -EAGAIN && (p->ms == 0 || (s->blocking && p->ms < 0)))
         return SKS_ETIMEDOUT;
     ms = next_wait(p);
     if (ms == SKS_ETIMEDOUT)
         return ms;
-    return why == -EINTR ? arm(s, writing, ms) : await(s, ms);
+    /* A blocking socket waits itself, and may end a tick early. */
+    return s->blocking || why == -EINTR ? arm(s, writing, ms) : await(s, ms);
 }
 
 static int told_as_closed(int rc)
@@ -313,4 +317,27 @@ void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit)
             return;
         limit -= (size_t)n < limit ? (size_t)n : limit;
     }
+}
+
+/* Throws away what has come, without waiting. */
+static void discard(struct sks__stream *s)
+{
+    char bytes[1024];
+
+    for (int i = 0; i < DISCARDS; i++)
+        if (recv(s->fd, bytes, sizeof bytes, MSG_DONTWAIT) <= 0)
+            return;
+}
+
+/* No event tells that the peer has acknowledged something. */
+void sks__stream_deliver(struct sks__stream *s, int limit_ms)
+{
+    int64_t until = sks__clock_after(limit_ms);
+
+    while (sks__fd_unsent(s->fd) > 0 && sks__clock_left_ms(until) != 0) {
+        discard(s);
+        if (sks__waiter_wait(&s->waiter, -1, 0, LOOK_MS) < 0)
+            return;
+    }
+    discard(s);
 }

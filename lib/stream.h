@@ -98,6 +98,11 @@ ssize_t sks__stream_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
  * or limit bytes came (RFC 9112, section 9.6, describes the case). */
 void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit);
 
+/* Before that, where somebody else may have shut down reading, so that the
+ * peer's end cannot be seen: waits until the peer's system has all that was
+ * sent, limit_ms at most. */
+void sks__stream_deliver(struct sks__stream *s, int limit_ms);
+
 /* The layer of a plain socket. */
 extern const struct sks__layer sks__socket_layer;
 

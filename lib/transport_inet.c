@@ -192,6 +192,8 @@ static int resolve(const struct sks__endpoint *e, int type,
     switch (rc) {
     case 0:
         return 0;
+    case EAI_AGAIN:
+        return -EAGAIN;
     case EAI_MEMORY:
         return -ENOMEM;
     case EAI_SYSTEM:
@@ -212,6 +214,11 @@ int sks__inet_bind(sks_server *server, const struct sks__endpoint *e)
                                 "port %d is not between 0 and 65535",
                                 e->number);
     rc = resolve(e, server->socktype, &all);
+    if (rc == -EAGAIN)
+        return sks__server_fail(server, SKS_ERESOLVE,
+                                "cannot find host '%s': the name server does "
+                                "not answer",
+                                e->name);
     if (rc < 0)
         return sks__server_fail(server, rc, "cannot find host '%s': %s",
                                 e->name != NULL ? e->name : "",

@@ -10,8 +10,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* How long a closing connection waits for its peer, and how much input it
- * throws away meanwhile. */
+/* How long a closing connection waits for its peer unless the handler knows
+ * better, and how much input it throws away meanwhile. */
 enum { LINGER_MS = 2000, LINGER_BYTES = 64 * 1024 };
 
 /* accept(2) reports on the listener faults of the connection that it would
@@ -56,6 +56,7 @@ static int get_request(struct sks__listener *l, sks_request *r)
     sks__stream_init(&r->stream, &sks__socket_layer, fd, sks__request_waiter(r),
                      mode == SKS__FD_BLOCKING, l->limit_ms);
     r->stream.timeout_ms = options->request_timeout_ms;
+    r->linger_ms = LINGER_MS;
     sks__rfile_open(&r->rfile, &r->stream, &r->wfile, options->rbufsize);
     sks__wfile_open(&r->wfile, &r->stream, options->wbufsize);
     return 0;
@@ -63,15 +64,21 @@ static int get_request(struct sks__listener *l, sks_request *r)
 
 static void shutdown_request(sks_request *r, int wait)
 {
-    if (wait && r->wfile.error == 0)
-        sks__stream_linger(&r->stream, LINGER_MS, LINGER_BYTES);
-    else
+    if (!wait || r->wfile.error != 0 || r->linger_ms == 0) {
         r->stream.layer->shutdown(&r->stream);
+        return;
+    }
+    if (sks_request_stopping(r) && r->listener->family != AF_UNIX)
+        sks__stream_deliver(&r->stream, r->linger_ms);
+    sks__stream_linger(&r->stream, r->linger_ms, LINGER_BYTES);
 }
 
 static void interrupt(sks_request *r, int both)
 {
-    shutdown(r->stream.fd, both ? SHUT_RDWR : SHUT_RD);
+    if (both)
+        shutdown(r->stream.fd, SHUT_RDWR);
+    else
+        sks__fd_end_input(r->stream.fd);
 }
 
 static void close_request(sks_request *r)

@@ -174,6 +174,13 @@ static int listen_at(sks_server *server, const struct sks__address *a)
     return rc;
 }
 
+static int is_socket(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 int sks__unix_bind(sks_server *server, const struct sks__endpoint *e)
 {
     struct sks__address a;
@@ -188,6 +195,11 @@ int sks__unix_bind(sks_server *server, const struct sks__endpoint *e)
                                 e->name, strlen(e->name),
                                 sizeof a.of.un.sun_path - 1);
     rc = listen_at(server, &a);
+    if (rc == -EADDRINUSE && !is_socket(e->name))
+        return sks__server_fail(server, rc,
+                                "cannot listen on %s: there is something else "
+                                "than a socket",
+                                e->name);
     if (rc < 0)
         return sks__server_fail(server, rc, "cannot listen on %s: %s", e->name,
                                 sks_strerror(rc));

@@ -401,6 +401,91 @@ a_reply_arrives_though_the_client_is_still_sending(struct contract *c)
     client_close(fd);
 }
 
+/* More than the system takes from a server while nobody reads. */
+enum { UNREAD = 200000 };
+
+static int long_reply_handle(sks_request *request)
+{
+    struct contract *c = contract_of(request);
+    long long start = deadline_now_ms();
+
+    trace_put(&c->trace, "enter ");
+    while (c->number != 0 && !sks_request_stopping(request))
+        if (sks_request_wait(request, -1, 0, 1) < 0 || !deadline_nap(start))
+            return -EIO;
+    return sks_wfile_write(sks_request_wfile(request), large, UNREAD);
+}
+
+/* Sends until the server takes no more, or a while: input that comes after the
+ * shutdown and that nobody will read. */
+static void keep_sending(int fd)
+{
+    long long start = deadline_now_ms();
+
+    for (int i = 0; i < 50 && client_try_send(fd, "x", 1); i++)
+        deadline_nap(start);
+}
+
+/* waits: the reply is written after the shutdown. */
+static void reply_through_a_shutdown(struct contract *c, int waits)
+{
+    static char got[UNREAD];
+    sks_handler handler = contract_handler(long_reply_handle);
+    int fd;
+
+    c->number = waits;
+    contract_make(c, &handler);
+    contract_start(c);
+    fd = contract_connect(c);
+    trace_expect(&c->trace, "enter ");
+    assert_int_equal(server_thread_start(&c->closing, sks_server_close,
+                                         c->server),
+                     0);
+    keep_sending(fd);
+    client_receive(fd, got, sizeof got);
+    assert_memory_equal(got, large, sizeof got);
+    client_close(fd);
+    assert_int_equal(contract_join(&c->closing), 0);
+    assert_int_equal(contract_join(&c->serving), 0);
+}
+
+static void
+a_reply_arrives_though_input_comes_after_a_shutdown(struct contract *c)
+{
+    reply_through_a_shutdown(c, 0);
+}
+
+static void
+a_reply_after_a_shutdown_arrives_though_input_comes(struct contract *c)
+{
+    reply_through_a_shutdown(c, 1);
+}
+
+static int hasty_handle(sks_request *request)
+{
+    sks_request_set_linger_ms(request, 0);
+    return sks_wfile_puts(sks_request_wfile(request), "bye\n");
+}
+
+/* Its client stays, and is waited for by nobody. */
+static void without_lingering_a_request_ends_at_once(struct contract *c)
+{
+    sks_handler handler = contract_handler(hasty_handle);
+    long long start = deadline_now_ms();
+    int fd, sent = 0;
+
+    contract_make(c, &handler);
+    contract_start(c);
+    fd = contract_connect(c);
+    client_expect(fd, "bye\n");
+    client_expect_eof(fd);
+    while (client_try_send(fd, "x", 1)) {
+        assert_true(++sent < 500); /* for half a second at least */
+        deadline_nap(start);
+    }
+    client_close(fd);
+}
+
 /* What is thrown away is little beside what a client could send in the time
  * that a closing connection waits; most of this lies in the system's buffers.
  */
@@ -440,6 +525,9 @@ static const struct contract_case stream[] = {
     CONTRACT_CASE(a_client_that_leaves_while_a_file_is_copied_raises_no_signal),
     CONTRACT_CASE(a_reply_arrives_though_input_is_left_unread),
     CONTRACT_CASE(a_reply_arrives_though_the_client_is_still_sending),
+    CONTRACT_CASE(a_reply_arrives_though_input_comes_after_a_shutdown),
+    CONTRACT_CASE(a_reply_after_a_shutdown_arrives_though_input_comes),
+    CONTRACT_CASE(without_lingering_a_request_ends_at_once),
     CONTRACT_CASE(a_client_that_sends_for_ever_is_cut_off),
 };
 

@@ -354,7 +354,8 @@ static void a_name_that_is_not_found_is_told(void **state)
                    "cannot find host 'test.invalid': no such host");
     fail_to_resolve(EAI_AGAIN, 0, 1);
     expect_refused(named_server(both), SKS_ERESOLVE,
-                   "cannot find host 'test.invalid': no such host");
+                   "cannot find host 'test.invalid': the name server does not "
+                   "answer");
     fail_to_resolve(EAI_MEMORY, 0, 1);
     expect_refused(named_server(both), -ENOMEM,
                    "cannot find host 'test.invalid': out of memory");
