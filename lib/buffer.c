@@ -5,6 +5,53 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Memory that lies idle; what follows the link is undefined. */
+struct spare {
+    struct spare *next;
+};
+
+/* The calling thread's, all of one size. */
+static _Thread_local struct {
+    struct spare *first;
+    size_t size;
+    unsigned count, most;
+} spares;
+
+/* n bytes, or NULL. */
+static void *take_spare(size_t n)
+{
+    struct spare *spare = spares.first;
+
+    if (spare == NULL || spares.size != n)
+        return NULL;
+    spares.first = spare->next;
+    spares.count--;
+    return spare;
+}
+
+/* True if the memory is kept, else it is still the caller's. */
+static int keep_spare(void *data, size_t size)
+{
+    struct spare *spare = data;
+
+    if (spares.count >= spares.most || size < sizeof *spare)
+        return 0;
+    if (spares.count > 0 && spares.size != size)
+        return 0;
+    spares.size = size;
+    spares.count++;
+    spare->next = spares.first;
+    spares.first = spare;
+    return 1;
+}
+
+void sks__buffer_keep(unsigned most)
+{
+    spares.most = most;
+    while (spares.count > most)
+        free(take_spare(spares.size));
+}
+
 static int grow(struct sks__buffer *b, size_t need)
 {
     size_t size = b->size <= SIZE_MAX / 2 ? b->size * 2 : SIZE_MAX;
@@ -12,7 +59,9 @@ static int grow(struct sks__buffer *b, size_t need)
 
     if (size < need)
         size = need;
-    data = realloc(b->data, size);
+    data = b->data == NULL ? take_spare(size) : NULL;
+    if (data == NULL)
+        data = realloc(b->data, size);
     if (data == NULL)
         return -ENOMEM;
     b->data = data;
@@ -69,6 +118,7 @@ void sks__buffer_free(struct sks__buffer *b)
 {
     if (b->data == NULL)
         return; /* nothing to write, which copies a page after a fork */
-    free(b->data);
-    memset(b, 0, sizeof *b);
+    if (b->data != NULL && !keep_spare(b->data, b->size))
+        free(b->data);
+    *b = (struct sks__buffer){.data = NULL};
 }

@@ -10,21 +10,25 @@
 /* Fibers are made so many at a time; events are taken so many. */
 enum { CHUNK = 64, EVENTS = 128 };
 
-/* A coroutine of the loop; guarded by being the loop's thread's alone. */
+/* A coroutine of the loop; guarded by being the loop's thread's alone.  What
+ * each wait touches lies together. */
 struct sks__fiber {
-    struct sks__source own;   /* the descriptor that it is about */
-    struct sks__source other; /* any other, during one wait */
-    struct sks__alarm alarm;
-    struct sks__loop *loop;
-    struct sks__coro *coro;
-    void (*fn)(void *);
-    void *arg;
+    struct sks__source own; /* the descriptor that it is about */
     int own_fd;
     short remembered; /* edges of own that no wait has used */
     short wanted;     /* that the wait is for; 0: not waiting for own */
     int ends;         /* waits that an end of input may still satisfy */
-    int result;       /* of the wait */
     int waiting;
+    int result; /* of the wait */
+    int ms;     /* how long it may take, -1: for ever */
+    struct sks__coro *coro;
+    struct sks__loop *loop;
+    int arming; /* listed in loop->arming */
+    struct sks__fiber *next_arming;
+    struct sks__alarm alarm;
+    struct sks__source other; /* any other descriptor, during one wait */
+    void (*fn)(void *);
+    void *arg;
     struct sks__fiber *next; /* idle or resting */
 };
 
@@ -152,13 +156,25 @@ int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
 
 /* --- waiting --- */
 
+/* The time of a wait begins with the next turn, which looks at the clock once
+ * for all of them. */
+static void arm_later(struct sks__fiber *f)
+{
+    if (f->arming)
+        return;
+    f->arming = 1;
+    f->next_arming = f->loop->arming;
+    f->loop->arming = f;
+}
+
 /* Leaves the coroutine until resume(); 0 after ms milliseconds. */
 static int park(struct sks__fiber *f, int ms)
 {
     f->result = 0;
+    f->ms = ms;
     f->waiting = 1;
     if (ms >= 0)
-        sks__loop_set_alarm(f->loop, &f->alarm, ms);
+        arm_later(f);
     sks__coro_yield();
     if (ms >= 0)
         sks__timers_cancel(&f->alarm.timer);
@@ -236,8 +252,12 @@ static int wait_for_other(struct sks__fiber *f, int fd, short events, int ms)
 
 int sks__loop_wait(int fd, short events, int ms)
 {
-    struct sks__fiber *f = sks__loop_current();
+    struct sks__coro *co = sks__coro_current();
+    struct sks__fiber *f;
 
+    if (co == NULL)
+        return sks__fd_wait(fd, events, ms);
+    f = sks__coro_arg(co);
     if (fd < 0)
         return park(f, ms);
     return fd == f->own_fd ? wait_for_own(f, events, ms)
@@ -335,10 +355,31 @@ static void ring_due(struct sks__loop *loop)
     }
 }
 
+static void arm_all(struct sks__loop *loop, int64_t now)
+{
+    while (loop->arming != NULL) {
+        struct sks__fiber *f = loop->arming;
+
+        loop->arming = f->next_arming;
+        f->arming = 0;
+        if (f->waiting && f->ms >= 0)
+            sks__timers_arm(&loop->timers, &f->alarm.timer, now + f->ms);
+    }
+}
+
+/* Until the next deadline. */
+static int left_ms(struct sks__loop *loop)
+{
+    int64_t now = sks__clock_ms();
+
+    arm_all(loop, now);
+    return sks__timers_left_ms(&loop->timers, now);
+}
+
 int sks__loop_turn(struct sks__loop *loop)
 {
     struct sks__poller_event events[EVENTS];
-    int ms = sks__timers_left_ms(&loop->timers, sks__clock_ms());
+    int ms = left_ms(loop);
     int n = sks__poller_wait(&loop->poller, events, EVENTS, ms);
 
     if (n < 0)

@@ -38,6 +38,7 @@ struct sks__loop {
     struct sks__stack_cache *stacks;
     struct sks__fiber *idle;    /* to be used again */
     struct sks__fiber *resting; /* the same, after this turn */
+    struct sks__fiber *arming;  /* began to wait, not for ever */
     struct sks__fiber **chunks; /* arrays of fibers, to be freed */
     size_t chunk_count;
     size_t running; /* coroutines that have not ended */
@@ -61,9 +62,10 @@ int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
 void sks__loop_set_alarm(struct sks__loop *loop, struct sks__alarm *alarm,
                          int ms);
 
-/* From inside a coroutine of any loop: waits until fd has one of the poll(2)
- * events, or ms milliseconds passed (-1: for ever); fd -1: only for the time.
- * 1, 0 when the time is over, or an error. */
+/* Waits until fd has one of the poll(2) events, or ms milliseconds passed (-1:
+ * for ever); fd -1: only for the time.  Inside a coroutine of any loop others
+ * go on meanwhile; outside of them the thread blocks.  1, 0 when the time is
+ * over, or an error. */
 int sks__loop_wait(int fd, short events, int ms);
 
 /* True if a coroutine of some loop calls. */

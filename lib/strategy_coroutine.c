@@ -5,15 +5,16 @@
  * computation or in a read of a disk, holds up its loop. */
 #include "strategy_coroutine.h"
 
+#include "buffer.h"
 #include "cpu.h"
-#include "fd.h"
 #include "signal_stack.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Address space of a stack, and how many stacks of ended requests are kept. */
-enum { STACK_SIZE = 64 * 1024, STACKS_KEPT = 1024 };
+/* Address space of a stack, and how many stacks of ended requests, and buffers
+ * of waiting ones, are kept. */
+enum { STACK_SIZE = 64 * 1024, STACKS_KEPT = 1024, BUFFERS_KEPT = 16 };
 
 /* Connections taken in one go, so that running ones get their turn. */
 enum { ACCEPT_BATCH = 32 };
@@ -186,11 +187,13 @@ static void *work(void *arg)
     int rc = 0;
 
     sks__signal_stack_set(w->signal_stack);
+    sks__buffer_keep(BUFFERS_KEPT);
     while (rc == 0 && (!w->stopping || w->loop.running > 0))
         rc = sks__loop_turn(&w->loop);
     if (rc < 0)
         sks_server_log(server, SKS_ERROR, "an event loop failed: %s",
                        sks_strerror(rc));
+    sks__buffer_keep(0);
     sks__signal_stack_unset(w->signal_stack);
     free_worker(w);
     sks__helpers_release(helpers);
@@ -341,9 +344,7 @@ static int serve(void *self, sks_server *server)
 static int wait_for(void *self, int fd, short events, int ms)
 {
     (void)self;
-    if (sks__loop_is_inside())
-        return sks__loop_wait(fd, events, ms);
-    return sks__fd_wait(fd, events, ms);
+    return sks__loop_wait(fd, events, ms);
 }
 
 static sks_request *overflowed(void *self, const void *address)

@@ -135,15 +135,18 @@ void sks__stream_set_deadline(struct sks__stream *s, int64_t deadline)
 /* One try of the layer at what `what` describes. */
 typedef ssize_t attempt(struct sks__stream *s, void *what);
 
-/* Tries until something moved, it failed for good, or the wait is over. */
-static ssize_t patiently(struct sks__stream *s, int writing, attempt *try,
-                         void *what)
+/* Tries until something moved, it failed for good, or the wait is over; `why`
+ * is why a first try failed, 0 if there was none. */
+static ssize_t insist(struct sks__stream *s, int writing, attempt *try,
+                      void *what, int why)
 {
     struct patience p = patience_of(s);
     int rc = arm(s, writing, p.ms);
 
     if (p.ms == 0)
         s->dry = 0; /* there is no waiting first */
+    if (rc == 0 && why != 0)
+        rc = try_again(s, why, writing, &p);
     while (rc == 0) {
         ssize_t n = try(s, what);
 
@@ -154,6 +157,23 @@ static ssize_t patiently(struct sks__stream *s, int writing, attempt *try,
             rc = try_again(s, rc, writing, &p);
     }
     return told_as_closed(rc);
+}
+
+/* The same; what a first try gets that may wait, but does not, needs no look at
+ * the clock. */
+static ssize_t patiently(struct sks__stream *s, int writing, attempt *try,
+                         void *what)
+{
+    ssize_t n = 0;
+
+    if (!s->blocking && s->timeout_ms != 0 && s->deadline == SKS__NEVER) {
+        n = try(s, what);
+        if (n >= 0)
+            return n;
+        if (n != -EAGAIN && n != -EINTR)
+            return told_as_closed((int)n);
+    }
+    return insist(s, writing, try, what, (int)n);
 }
 
 struct piece {
@@ -221,10 +241,11 @@ int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
 {
     struct gathered g = {iov, count, more};
 
-    advance(&g, 0); /* drops empty pieces */
     while (g.count > 0) {
-        ssize_t n = patiently(s, 1, try_write, &g);
+        ssize_t n = 0;
 
+        if (g.iov->iov_len > 0)
+            n = patiently(s, 1, try_write, &g);
         if (n < 0)
             return (int)n;
         advance(&g, (size_t)n);

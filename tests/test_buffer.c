@@ -193,6 +193,71 @@ static void no_byte_is_lost_whatever_the_order(void **state)
     sks__buffer_free(&b);
 }
 
+static char *reserve(struct sks__buffer *b, size_t n)
+{
+    *b = (struct sks__buffer){.data = NULL};
+    assert_int_equal(sks__buffer_reserve(b, n), 0);
+    return b->data;
+}
+
+static void a_thread_may_keep_memory_for_its_next_buffers(void **state)
+{
+    struct sks__buffer a, b, c;
+    char *first, *second;
+
+    (void)state;
+    sks__buffer_keep(2);
+    first = reserve(&a, 8192);
+    second = reserve(&b, 8192);
+    reserve(&c, 8192);
+    sks__buffer_free(&a);
+    sks__buffer_free(&b);
+    sks__buffer_free(&c);
+    assert_int_equal(fault_blocks(), 2);
+    assert_ptr_equal(reserve(&a, 8192), second);
+    assert_ptr_equal(reserve(&b, 8192), first);
+    assert_int_equal(fault_blocks(), 2);
+    sks__buffer_free(&a);
+    sks__buffer_free(&b);
+    sks__buffer_keep(0);
+    assert_int_equal(fault_blocks(), 0);
+}
+
+static void kept_memory_is_all_of_one_size(void **state)
+{
+    struct sks__buffer a, b;
+
+    (void)state;
+    sks__buffer_keep(4);
+    reserve(&a, 4096);
+    reserve(&b, 100);
+    sks__buffer_free(&a);
+    sks__buffer_free(&b);
+    assert_int_equal(fault_blocks(), 1);
+    reserve(&b, 8192);
+    memset(b.data, 1, 8192);
+    assert_int_equal(fault_blocks(), 2);
+    reserve(&a, 4096);
+    assert_int_equal(fault_blocks(), 2);
+    sks__buffer_free(&a);
+    sks__buffer_free(&b);
+    sks__buffer_keep(0);
+    assert_int_equal(fault_blocks(), 0);
+}
+
+static void memory_too_small_for_a_link_is_not_kept(void **state)
+{
+    struct sks__buffer a;
+
+    (void)state;
+    sks__buffer_keep(4);
+    reserve(&a, 1);
+    sks__buffer_free(&a);
+    assert_int_equal(fault_blocks(), 0);
+    sks__buffer_free(&a);
+    sks__buffer_keep(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +272,9 @@ int main(void)
         UNIT_TEST(a_length_that_no_memory_has_is_refused),
         UNIT_TEST(a_freed_buffer_is_empty_again),
         UNIT_TEST(no_byte_is_lost_whatever_the_order),
+        UNIT_TEST(a_thread_may_keep_memory_for_its_next_buffers),
+        UNIT_TEST(kept_memory_is_all_of_one_size),
+        UNIT_TEST(memory_too_small_for_a_link_is_not_kept),
     };
 
     return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);
