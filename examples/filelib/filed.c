@@ -77,6 +77,7 @@ int main(int argc, char **argv)
     filed_read_options(&options, argc, argv);
     service.token_file = options.token_file;
     service.idle_ms = options.idle_s * 1000;
+    service.min_rate = options.min_rate;
     service.log_fd = options.quiet ? -1 : STDERR_FILENO;
     if (check(&options, &service) < 0)
         return 1;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { IDLE_S = 120, IDLE_MAX_S = 1000000 };
+enum { IDLE_S = 120, IDLE_MAX_S = 1000000, MIN_RATE = 1024 };
 
 static void read_bytes(const struct program_option *option, void *field,
                        char *text)
@@ -67,6 +67,9 @@ static const struct program_option more[] = {
      offsetof(struct filed_options, library.min_free), 0},
     {"idle", "SECONDS", "how long a client may be silent, 120 unless given",
      read_idle, offsetof(struct filed_options, idle_s), 0},
+    {"min-rate", "BYTES",
+     "how many a second a client has to take, or to bring; 1K unless given",
+     read_bytes, offsetof(struct filed_options, min_rate), 0},
     {"quiet", NULL, "write no line for each command", program_set_flag,
      offsetof(struct filed_options, quiet), 0},
     {0}};
@@ -87,7 +90,8 @@ void filed_read_options(struct filed_options *options, int argc, char **argv)
     *options = (struct filed_options){.library.root = ".",
                                       .shared = {.port = PROTOCOL_PORT,
                                                  .strategy = sks_forking()},
-                                      .idle_s = IDLE_S};
+                                      .idle_s = IDLE_S,
+                                      .min_rate = MIN_RATE};
     program_read_options(&filed_program, shared, options, argc, argv);
     if (!shared->has_host && !options->token_file)
         shared->host = "127.0.0.1";

@@ -11,6 +11,7 @@ struct filed_options {
     struct program_options shared;
     const char *token_file;
     int idle_s;
+    int64_t min_rate; /**< bytes a second */
     int quiet;
 };
 

@@ -6,11 +6,17 @@
 #include "fault.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MALFORMED_MAX = 16, LOG_DELAY_MS = 200, KEYS = 256 };
+enum {
+    MALFORMED_MAX = 16,
+    LOG_DELAY_MS = 200,
+    KEYS = 256,
+    SMALL = 32 * 1024 /* less than the socket's buffers take at once */
+};
 
 void session_reply(struct session *session, int code, const char *keys,
                    const char *sentence)
@@ -35,6 +41,30 @@ int session_busy(void *arg)
     session->told = now;
     session_reply(session, CODE_WORKING, "", "working on it");
     return sks_wfile_flush(session->out);
+}
+
+void session_limit_time(struct session *session, int64_t n)
+{
+    const struct service *service = session->service;
+    int64_t ms_most = INT_MAX - service->idle_ms;
+    int64_t seconds = n / service->min_rate + 1;
+
+    sks_request_set_deadline_ms(session->request,
+                                service->idle_ms +
+                                    (int)(seconds < ms_most / 1000
+                                              ? seconds * 1000
+                                              : ms_most));
+}
+
+void session_limit_sending(struct session *session, int64_t n)
+{
+    if (n > SMALL)
+        session_limit_time(session, n);
+}
+
+void session_lift_limit(struct session *session)
+{
+    sks_request_set_deadline_ms(session->request, -1);
 }
 
 char *session_buf(struct session *session)
@@ -98,7 +128,8 @@ static void log_command(struct session *session, const struct timespec *began)
                                  .code = session->code};
 
     /* An upload is one line, when it ends. */
-    if (session->code == 0 || session->code == CODE_GO_AHEAD)
+    if (session->code == CODE_GO_AHEAD ||
+        (session->code == 0 && is_of_upload(session->command.verb)))
         return;
     if (is_of_upload(session->command.verb) &&
         session->upload_command.verb == VERB_PUT) {
@@ -135,9 +166,9 @@ static ssize_t next_line(struct session *session, char *line)
     if (memchr(data, '\n', (size_t)n))
         return sks_rfile_readline(session->in, line, PROTOCOL_LINE + 1);
     /* Against those who send a byte now and then. */
-    sks_request_set_deadline_ms(session->request, session->service->idle_ms);
+    session_limit_time(session, 0);
     n = sks_rfile_readline(session->in, line, PROTOCOL_LINE + 1);
-    sks_request_set_deadline_ms(session->request, -1);
+    session_lift_limit(session);
     return n;
 }
 

@@ -17,6 +17,7 @@ struct service {
     struct listing_cache *listings;
     const char *token_file; /**< NULL: everybody may use the library */
     int idle_ms;            /**< how long a client may be silent */
+    int64_t min_rate;       /**< bytes a second of those who are not */
     int log_fd;             /**< -1: no log */
 };
 
@@ -60,6 +61,17 @@ void session_fault(struct session *session, int error);
 /** Tells the client, at most once a second, that its command takes a while.
  * For digest_add_file().  @return below 0 if the client is gone */
 int session_busy(void *session);
+
+/** Bounds the time that n bytes take on their way, in either direction: what a
+ * client may be silent for, and what the slowest one needs. */
+void session_limit_time(struct session *session, int64_t n);
+
+/** The same for bytes that are sent, unless they are so few that they cannot
+ * be on their way for long. */
+void session_limit_sending(struct session *session, int64_t n);
+
+/** Lifts either. */
+void session_lift_limit(struct session *session);
 
 /** The buffer; NULL, and the reply for it, when out of memory. */
 char *session_buf(struct session *session);

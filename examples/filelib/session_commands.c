@@ -19,9 +19,11 @@ static void list(struct session *session)
         session_fault(session, rc);
         return;
     }
-    session->code = CODE_DONE;
     session->bytes = (int64_t)listing->n;
-    sks_wfile_write(session->out, listing->text, listing->n);
+    session_limit_sending(session, session->bytes);
+    if (sks_wfile_write(session->out, listing->text, listing->n) == 0)
+        session->code = CODE_DONE;
+    session_lift_limit(session);
     listing_cache_release(session->service->listings, listing);
 }
 

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { KEYS = 256 };
+enum { KEYS = 256, PART = 1024 * 1024 };
 
 /* A file that goes out. */
 struct sending {
@@ -79,8 +79,10 @@ static int send_digesting(struct session *session, struct sending *sending)
     while (n >= 0 && done < sending->n) {
         n = read_part(sending, buf, done);
         if (n > 0) {
-            int rc = sks_wfile_write(session->out, buf, (size_t)n);
+            int rc;
 
+            session_limit_sending(session, n);
+            rc = sks_wfile_write(session->out, buf, (size_t)n);
             digest_add(digest, buf, (size_t)n);
             done += n;
             n = rc;
@@ -94,17 +96,33 @@ static int send_digesting(struct session *session, struct sending *sending)
     return n < 0 ? (int)n : 0;
 }
 
+/* Sends the range as it is, in parts that each have their time: who takes a
+ * byte now and then would else be served for ever. */
+static int send_untouched(struct session *session, struct sending *sending)
+{
+    int rc = 0;
+
+    while (rc == 0 && session->bytes < sending->n) {
+        int64_t n = sending->n - session->bytes;
+
+        if (n > PART)
+            n = PART;
+        session_limit_sending(session, n);
+        rc = sks_wfile_sendfile(session->out, sending->fd,
+                                sending->offset + session->bytes, n);
+        if (rc == 0)
+            session->bytes += n;
+    }
+    sending->is_whole = 1;
+    return rc;
+}
+
 static int send_body(struct session *session, struct sending *sending)
 {
     int rc;
 
-    if (stamp_read(sending->fd, &sending->status, sending->digest)) {
-        rc = sks_wfile_sendfile(session->out, sending->fd, sending->offset,
-                                sending->n);
-        sending->is_whole = 1;
-        session->bytes = rc < 0 ? 0 : sending->n;
-        return rc;
-    }
+    if (stamp_read(sending->fd, &sending->status, sending->digest))
+        return send_untouched(session, sending);
     rc = send_digesting(session, sending);
     if (rc == 0 && sending->is_whole &&
         library_is_unchanged(sending->fd, &sending->status) &&
@@ -131,6 +149,7 @@ void session_get(struct session *session)
 {
     const struct command *command = &session->command;
     struct sending sending = {0};
+    int rc;
 
     sending.fd = library_open_file(&session->service->library, command->name,
                                    &sending.status);
@@ -142,12 +161,13 @@ void session_get(struct session *session)
     if (session_buf(session)) {
         choose_range(&sending, command);
         send_head(session, &sending);
-        if (send_body(session, &sending) < 0) {
-            session->ends = 1;
-            session->code = CODE_FAULT;
-        } else {
+        rc = send_body(session, &sending);
+        session_lift_limit(session);
+        if (rc == 0)
             send_tail(session, &sending);
-        }
+        else if (rc != SKS_ECLOSED && rc != SKS_ETIMEDOUT)
+            session->code = CODE_FAULT;
+        session->ends = rc < 0;
     }
     close(sending.fd);
 }

@@ -2,7 +2,6 @@
  * passed over, as the client may not have seen yet that it did. */
 #include "session.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 /* Ends the upload with its one and only error. */
@@ -40,9 +39,7 @@ void session_put(struct session *session)
     session_reply(session, CODE_GO_AHEAD, keys, "go ahead");
 }
 
-/* Who is slower than this, after a while, holds up others on purpose. */
-enum { BYTES_PER_S_MIN = 1024 };
-
+/* Who is too slow after a while holds up others on purpose. */
 static int is_too_slow(const struct session *session,
                        const struct timespec *began, int64_t done)
 {
@@ -52,22 +49,16 @@ static int is_too_slow(const struct session *session,
     clock_gettime(CLOCK_MONOTONIC, &now);
     seconds = now.tv_sec - began->tv_sec;
     return seconds > session->service->idle_ms / 1000 + 1 &&
-           done / seconds < BYTES_PER_S_MIN;
+           done / seconds < session->service->min_rate;
 }
 
 /* Passes the bytes of a DATA over. */
 static void skip(struct session *session, int64_t n)
 {
-    int64_t seconds = n / BYTES_PER_S_MIN;
-
-    sks_request_set_deadline_ms(session->request,
-                                seconds < INT_MAX / 2000
-                                    ? session->service->idle_ms +
-                                          (int)seconds * 1000
-                                    : INT_MAX);
+    session_limit_time(session, n);
     if (sks_rfile_skip(session->in, n) < n)
         session->ends = 1;
-    sks_request_set_deadline_ms(session->request, -1);
+    session_lift_limit(session);
 }
 
 /* Takes bytes for the upload, until it fails; how many it took. */

@@ -172,7 +172,7 @@ class Sockets(LibraryTest):
         for words in (["--what"], ["1", "2"], ["x"], ["--quota", "x"],
                       ["--quota", "1X"], ["--quota"], ["--allow", "all"],
                       ["--strategy", "none"], ["--unix", "/x", "1"],
-                      ["--idle", "0"], ["--max-workers", "1048577"],
+                      ["--idle", "0"], ["--min-rate", "0"], ["--max-workers", "1048577"],
                       ["--udp"], ["--tcp", "--unix", "/x"]):
             done = subprocess.run([FILED, *words], stderr=subprocess.PIPE,
                                   check=False, text=True)

@@ -7,6 +7,7 @@ import time
 import unittest
 
 from library import LibraryTest, Talk, digest, main
+from running import DEADLINE_S
 
 HELLO = b"hello"
 
@@ -230,6 +231,42 @@ class Idle(LibraryTest):
                 for _ in range(1200):
                     talk.send(b"x")
                     time.sleep(0.05)
+
+    def lost(self):
+        """How many replies the log says did not get through."""
+        return sum(line.endswith(" 0") for line in self.log_lines())
+
+    def take_slowly(self, order):
+        """Reads a little at a time, often enough not to be silent, until the
+        server has had enough."""
+        before = self.lost()
+        with socket.socket() as peer:
+            peer.settimeout(DEADLINE_S)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(("127.0.0.1", self.port))
+            peer.sendall(order)
+
+            def has_had_enough():
+                self.assertTrue(peer.recv(2000))
+                return self.lost() > before
+
+            self.wait_until(has_had_enough, "the server leaves")
+
+    def test_a_client_that_takes_too_little_is_left(self):
+        with open(self.root / "large", "wb") as file:
+            file.truncate(64 << 20)
+        for number in range(3000):
+            self.root.joinpath(f"{number:0200}").touch()
+        for strategy in ("forking", "coroutine"):
+            self.start("--idle", "1", "--min-rate", "1G", "--strategy",
+                       strategy)
+            # Unknown digests are made on the way; known ones need no look.
+            self.take_slowly(b"GET large\n")
+            self.take_slowly(b"DIGEST large\nGET large\n")
+            self.take_slowly(b"LIST\n" * 100)
+            self.assertEqual(self.server.end(), 0)
+            # Its digest is another file's.
+            os.utime(self.root / "large")
 
     def test_a_client_that_reads_nothing_holds_no_memory(self):
         self.start("--idle", "2", "--strategy", "threading")
