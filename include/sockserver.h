@@ -48,7 +48,8 @@ extern "C" {
 /** The version of the library that runs, as "1.2.3".  Static.  Any thread. */
 SKS_API const char *sks_version(void);
 
-/* --- errors --- */
+/** @name Errors
+ * @{ */
 
 /** Errors that no errno names. */
 enum sks_error {
@@ -66,7 +67,10 @@ enum sks_error {
  * Any thread, any signal handler. */
 SKS_API const char *sks_strerror(int error);
 
-/* --- objects --- */
+/** @} */
+
+/** @name Objects
+ * @{ */
 
 typedef struct sks_server sks_server;     /**< a server */
 typedef struct sks_request sks_request;   /**< a handler's "self" */
@@ -75,7 +79,10 @@ typedef struct sks_wfile sks_wfile;       /**< what the client receives */
 typedef struct sks_handler sks_handler;   /**< what a request does */
 typedef struct sks_strategy sks_strategy; /**< sockserver/strategy.h */
 
-/* --- handlers: class EchoHandler(StreamRequestHandler) --- */
+/** @} */
+
+/** @name Handlers: class EchoHandler(StreamRequestHandler)
+ * @{ */
 
 /** A request handler.  Its members run on the thread or in the process that
  * the strategy chose, one after the other, for each request.  The table is
@@ -98,7 +105,10 @@ SKS_API sks_handler *sks_handler_new(size_t self_size,
 /** Frees what sks_handler_new() made; servers made with it live on. */
 SKS_API void sks_handler_free(sks_handler *handler);
 
-/* --- requests: self.server, self.client_address, self.rfile --- */
+/** @} */
+
+/** @name Requests: self.server, self.client_address, self.rfile
+ * @{ */
 
 /** The handler's own self_size bytes, zeroed before setup, aligned for any
  * type, freed after finish.  NULL if self_size is 0. */
@@ -169,12 +179,14 @@ SKS_API const void *sks_request_packet(const sks_request *request, size_t *len);
  * lost.  rfile then ends with ::SKS_ETOOLONG instead of end of file. */
 SKS_API int sks_request_packet_truncated(const sks_request *request);
 
-/* --- rfile --- */
+/** @} */
 
-/* Each of these waits for the peer when it must, bounded by the request's
+/** @name rfile
+ * Each of these waits for the peer when it must, bounded by the request's
  * timeout and deadline, and sends first what wfile still holds back.  Counts
  * are in bytes; 0 is end of file.  Errors: SKS_ETIMEDOUT (may be tried again),
- * SKS_ECLOSED (the connection was reset), -ENOMEM, or the system's. */
+ * SKS_ECLOSED (the connection was reset), -ENOMEM, or the system's.
+ * @{ */
 
 /** Reads n bytes; fewer only at end of file or when an error follows, which
  * the next call returns. */
@@ -193,8 +205,8 @@ SKS_API ssize_t sks_rfile_peek(sks_rfile *rfile, size_t min, const void **data);
 /** Takes n bytes and forgets them; fewer only as in sks_rfile_read(). */
 SKS_API off_t sks_rfile_skip(sks_rfile *rfile, off_t n);
 
-/** Reads a line with its '\n' and adds a NUL.  The last line of a stream may
- * lack the '\n'.
+/** Reads a line with its newline and adds a NUL.  The last line of a stream
+ * may lack the newline.
  * @param size of buf, at least 2
  * @return the line's length; SKS_ETOOLONG if it has more than size - 1 bytes,
  *         all of which stay unread */
@@ -206,13 +218,15 @@ SKS_API ssize_t sks_rfile_readline(sks_rfile *rfile, char *buf, size_t size);
  *         were, otherwise the next call returns it */
 SKS_API off_t sks_rfile_recvfile(sks_rfile *rfile, int fd, off_t n);
 
-/* --- wfile --- */
+/** @} */
 
-/* Each of these sends all of it or returns an error, which sticks: later calls
+/** @name wfile
+ * Each of these sends all of it or returns an error, which sticks: later calls
  * return it and do nothing, so that a handler may check once, at the end.
  * They wait as rfile's do.  SKS_ECLOSED: the peer is gone.  Unbuffered, unless
  * the server has a wbufsize.  On a datagram server they collect the reply:
- * SKS_ETOOLONG if it outgrows the largest datagram. */
+ * SKS_ETOOLONG if it outgrows the largest datagram.
+ * @{ */
 
 /** Sends n bytes. */
 SKS_API int sks_wfile_write(sks_wfile *wfile, const void *buf, size_t n);
@@ -233,10 +247,12 @@ SKS_API int sks_wfile_sendfile(sks_wfile *wfile, int fd, off_t offset, off_t n);
  * finish.  Of a datagram server: does nothing. */
 SKS_API int sks_wfile_flush(sks_wfile *wfile);
 
-/* --- servers: TCPServer((host, port), EchoHandler) --- */
+/** @} */
 
-/* Constructors return NULL only when out of memory; any other fault waits for
- * bind.  They copy their handler. */
+/** @name Servers: TCPServer((host, port), EchoHandler)
+ * Constructors return NULL only when out of memory; any other fault waits for
+ * bind.  They copy their handler.
+ * @{ */
 
 /** A server of TCP connections.
  * @param host a name or an address; each address of a name is bound.
@@ -269,9 +285,13 @@ SKS_API sks_server *sks_fd_server_new(int fd, const sks_handler *handler);
  * requests that still run keep what they need until they end. */
 SKS_API void sks_server_free(sks_server *server);
 
-/* Options, before bind; (their default).  Each is copied.  A bad value, or an
- * option after bind, is remembered: the next of the four calls that return a
- * fault returns it, and sks_server_error() says it in words. */
+/** @} */
+
+/** @name Options, before bind; (their default)
+ * Each is copied.  A bad value, or an option after bind, is remembered: the
+ * next of the four calls that return a fault returns it, and
+ * sks_server_error() says it in words.
+ * @{ */
 
 /** One more address for a TCP or UDP server, as the constructor's. */
 SKS_API void sks_server_add_address(sks_server *server, const char *host,
@@ -318,9 +338,13 @@ SKS_API void sks_server_set_wbufsize(sks_server *server, size_t n);
 /** TCP_NODELAY on connections (1; TCP only). */
 SKS_API void sks_server_set_nodelay(sks_server *server, int on);
 
-/* What a Python subclass would override; fn NULL: the default.  Each *keeps*
- * its arg.  verify_request runs where requests are accepted, handle_error
- * where the request runs; under a parallel strategy several at once. */
+/** @} */
+
+/** @name What a Python subclass would override; fn NULL: the default
+ * Each *keeps* its arg.  verify_request runs where requests are accepted,
+ * handle_error where the request runs; under a parallel strategy several at
+ * once.
+ * @{ */
 
 /** Whether to serve a request: fn returns 0 to refuse it (all are served). */
 SKS_API void
@@ -350,8 +374,12 @@ SKS_API void sks_server_set_data(sks_server *server, void *data);
 /** What sks_server_set_data() set.  Any thread. */
 SKS_API void *sks_server_data(const sks_server *server);
 
-/* Running.  These four return the first fault of a constructor or a setter, and
- * then their own; of a NULL server, -ENOMEM; of a closed one, SKS_ECLOSED. */
+/** @} */
+
+/** @name Running
+ * These four return the first fault of a constructor or a setter, and then
+ * their own; of a NULL server, -ENOMEM; of a closed one, SKS_ECLOSED.
+ * @{ */
 
 /** Python's server_bind and server_activate: binds every address and listens.
  * A failed bind leaves nothing behind and may be tried again.  May wait for
@@ -401,8 +429,9 @@ SKS_API int sks_server_shutdown_on_signals(sks_server *server);
  * @return 0, or -ENOSPC if 16 servers asked already */
 SKS_API int sks_server_report_stack_overflow(sks_server *server, int fd);
 
-/** The last fault in one sentence, without '\n': "" if there was none, "out of
- * memory" of a NULL server.  Yours until the next call on the server. */
+/** The last fault in one sentence, without a newline: "" if there was none,
+ * "out of memory" of a NULL server.  Yours until the next call on the server.
+ */
 SKS_API const char *sks_server_error(const sks_server *server);
 
 /** The i-th address that the server is bound to, from 0, in the form of
@@ -419,7 +448,10 @@ SKS_API int sks_server_port(const sks_server *server);
  *         SKS_ESTATE before bind */
 SKS_API int sks_server_fileno(sks_server *server);
 
-/* --- strategies: ForkingMixIn, ThreadingMixIn --- */
+/** @} */
+
+/** @name Strategies: ForkingMixIn, ThreadingMixIn
+ * @{ */
 
 /** One request at a time, in the thread that serves. */
 SKS_API const sks_strategy *sks_synchronous(void);
@@ -458,7 +490,10 @@ SKS_API const char *sks_strategy_names(size_t i);
 /** A strategy's name; lives as long as the strategy. */
 SKS_API const char *sks_strategy_name(const sks_strategy *strategy);
 
-/* --- logging --- */
+/** @} */
+
+/** @name Logging
+ * @{ */
 
 /** How much a log line matters. */
 enum sks_level { SKS_ERROR, SKS_WARNING, SKS_INFO, SKS_DEBUG };
@@ -466,11 +501,13 @@ enum sks_level { SKS_ERROR, SKS_WARNING, SKS_INFO, SKS_DEBUG };
 /** Where log lines go (SKS_WARNING and worse, to standard error).  fn NULL:
  * the default.  *Keeps* arg.  Any worker may call fn, several at once; no
  * signal handler does.
- * @param fn gets one line without '\n', its during the call */
+ * @param fn gets one line without a newline, its during the call */
 SKS_API void sks_server_set_log(sks_server *server,
                                 void (*fn)(void *arg, int level,
                                            const char *text),
                                 void *arg);
+
+/** @} */
 
 #ifdef __cplusplus
 }
