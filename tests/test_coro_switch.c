@@ -2,25 +2,10 @@
 #include "coro_switch.h"
 #include "coro.h"
 #include "support/check.h"
+#include "support/instruments.h"
 #include "support/leak.h"
 
 #include <unwind.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-#ifdef SKS_HAVE_VALGRIND
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
 
 static struct sks__stack_cache *cache;
 

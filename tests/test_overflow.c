@@ -1,5 +1,6 @@
 /* Overflowed stacks: lib/overflow.c.  Each test plays in a forked child, which
  * dies of it. */
+#include "support/instruments.h"
 #include "unit.h"
 
 #include "address.h"
@@ -13,17 +14,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 enum { EARLIER = 7, LATER = 8 };
 

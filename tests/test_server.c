@@ -8,32 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static sks_server *server_new(void)
-{
-    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
-
-    assert_non_null(server);
-    return server;
-}
-
-/* The fault is told by each call that can, and in words. */
-static void expect_fault(sks_server *server, int error, const char *words)
-{
-    assert_int_equal(sks_server_bind(server), error);
-    assert_int_equal(sks_server_handle_request(server), error);
-    assert_int_equal(sks_server_serve_forever(server), error);
-    assert_string_equal(sks_server_error(server), words);
-    assert_null(sks_server_address(server, 0));
-    assert_int_equal(sks_server_close(server), error);
-    sks_server_free(server);
-}
-
 /* --- tables --- */
 
 static void expect_handler_refused(const sks_handler *handler, int error,
                                    const char *words)
 {
-    expect_fault(sks_tcp_server_new("127.0.0.1", 0, handler), error, words);
+    unit_expect_fault(sks_tcp_server_new("127.0.0.1", 0, handler), error,
+                      words);
 }
 
 static void a_handler_must_be_complete(void **state)
@@ -117,11 +98,11 @@ static int process(void *self, sks_request *request)
 static void expect_strategy_refused(const sks_strategy *strategy, int error,
                                     const char *words)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
 
     sks_server_set_strategy(server, strategy, NULL);
     assert_string_equal(server->strategy.name, "synchronous");
-    expect_fault(server, error, words);
+    unit_expect_fault(server, error, words);
 }
 
 static void a_strategy_must_be_complete(void **state)
@@ -160,7 +141,7 @@ static void a_strategy_must_be_complete(void **state)
 static void a_shorter_strategy_lacks_its_last_members(void **state)
 {
     sks_strategy s = {.name = "short", .process_request = process};
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
 
     (void)state;
     s.size = offsetof(sks_strategy, serve);
@@ -217,9 +198,10 @@ static void without_descriptors_bind_says_so(void **state)
     (void)state;
     for (long skip = 0; skip < 2; skip++) {
         fault_set(FAULT_WAKEUP, skip, 1, EMFILE);
-        expect_fault(server_new(), -EMFILE,
-                     "a wake-up cannot be made: out of descriptors in this "
-                     "process");
+        unit_expect_fault(
+            unit_server(), -EMFILE,
+            "a wake-up cannot be made: out of descriptors in this "
+            "process");
     }
 }
 

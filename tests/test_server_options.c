@@ -8,26 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static sks_server *server_new(void)
-{
-    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
-
-    assert_non_null(server);
-    return server;
-}
-
-/* The fault is told by each call that can, and in words. */
-static void expect_fault(sks_server *server, int error, const char *words)
-{
-    assert_int_equal(sks_server_bind(server), error);
-    assert_int_equal(sks_server_handle_request(server), error);
-    assert_int_equal(sks_server_serve_forever(server), error);
-    assert_string_equal(sks_server_error(server), words);
-    assert_null(sks_server_address(server, 0));
-    assert_int_equal(sks_server_close(server), error);
-    sks_server_free(server);
-}
-
 /* --- values --- */
 
 struct int_option {
@@ -94,7 +74,7 @@ static size_t size_at(const sks_server *server, size_t at)
 
 static void the_defaults_are_those_of_the_header(void **state)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
     const struct sks__options *o = &server->options;
 
     (void)state;
@@ -120,7 +100,7 @@ static void numbers_are_kept_if_they_are_not_too_low(void **state)
     (void)state;
     for (size_t i = 0; i < INT_OPTIONS; i++) {
         const struct int_option *o = &int_options[i];
-        sks_server *server = server_new();
+        sks_server *server = unit_server();
 
         o->set(server, o->good);
         assert_int_equal(int_at(server, o->at), o->good);
@@ -129,13 +109,13 @@ static void numbers_are_kept_if_they_are_not_too_low(void **state)
         assert_int_equal(server->fault, 0);
         o->set(server, o->worse);
         assert_int_equal(int_at(server, o->at), o->least);
-        expect_fault(server, -EINVAL, o->words);
+        unit_expect_fault(server, -EINVAL, o->words);
     }
 }
 
 static void switches_are_on_or_off(void **state)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
 
     (void)state;
     for (size_t i = 0; i < SWITCHES; i++) {
@@ -155,7 +135,7 @@ static void sizes_are_kept_if_they_are_sound(void **state)
     (void)state;
     for (size_t i = 0; i < SIZE_OPTIONS; i++) {
         const struct size_option *o = &size_options[i];
-        sks_server *server = server_new();
+        sks_server *server = unit_server();
 
         o->set(server, MOST);
         assert_int_equal(size_at(server, o->at), MOST);
@@ -164,11 +144,11 @@ static void sizes_are_kept_if_they_are_sound(void **state)
         assert_int_equal(server->fault, 0);
         o->set(server, (size_t)MOST + 1);
         assert_int_equal(size_at(server, o->at), o->least);
-        expect_fault(server, -EINVAL, o->too_large);
-        server = server_new();
+        unit_expect_fault(server, -EINVAL, o->too_large);
+        server = unit_server();
         if (o->least > 0) {
             o->set(server, 0);
-            expect_fault(server, -EINVAL, o->too_small);
+            unit_expect_fault(server, -EINVAL, o->too_small);
         } else {
             sks_server_free(server);
         }
@@ -177,7 +157,7 @@ static void sizes_are_kept_if_they_are_sound(void **state)
 
 static void the_number_of_workers_is_limited(void **state)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
 
     (void)state;
     assert_int_equal(sks_server_max_workers(server),
@@ -189,21 +169,21 @@ static void the_number_of_workers_is_limited(void **state)
     assert_int_equal(server->fault, 0);
     sks_server_set_max_workers(server, 1048577);
     assert_int_equal(sks_server_max_workers(server), 1048576);
-    expect_fault(server, -EINVAL, "max_workers is over 1048576");
-    server = server_new();
+    unit_expect_fault(server, -EINVAL, "max_workers is over 1048576");
+    server = unit_server();
     sks_server_set_max_workers(server, 0);
-    expect_fault(server, -EINVAL, "max_workers is 0");
+    unit_expect_fault(server, -EINVAL, "max_workers is 0");
 }
 
 static void the_first_fault_is_the_one_that_is_told(void **state)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
 
     (void)state;
     sks_server_set_max_workers(server, 0);
     sks_server_set_backlog(server, -1);
     sks_server_set_strategy(server, NULL, NULL);
-    expect_fault(server, -EINVAL, "max_workers is 0");
+    unit_expect_fault(server, -EINVAL, "max_workers is 0");
 }
 
 /* --- when --- */
@@ -277,7 +257,7 @@ static void expect_too_late(sks_server *server, const char *what)
 
 static sks_server *bound_server(void)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
 
     assert_int_equal(sks_server_bind(server), 0);
     return server;
@@ -309,7 +289,7 @@ static void nothing_can_be_set_once_the_server_is_bound(void **state)
 
 static void nor_once_it_is_closed(void **state)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
 
     (void)state;
     assert_int_equal(sks_server_close(server), 0);
@@ -344,7 +324,7 @@ static void setters_of_no_server_do_nothing(void **state)
 
 static void hooks_are_kept_with_their_argument(void **state)
 {
-    sks_server *server = server_new();
+    sks_server *server = unit_server();
     const struct sks__hooks *h = &server->hooks;
 
     (void)state;
@@ -372,14 +352,15 @@ static void an_adopting_server_takes_descriptors_only(void **state)
     (void)state;
     sks_server *server = sks_fd_server_new(fd, unit_handler());
     sks_server_add_address(server, "127.0.0.1", 0);
-    expect_fault(server, -EINVAL,
-                 "an address cannot be added to a server of adopted sockets");
+    unit_expect_fault(
+        server, -EINVAL,
+        "an address cannot be added to a server of adopted sockets");
     assert_int_equal(fcntl(fd, F_GETFD), -1);
     fd = __real_socket(AF_UNIX, SOCK_STREAM, 0);
     server = sks_fd_server_new(fd, unit_handler());
     sks_server_add_path(server, "/tmp/x");
-    expect_fault(server, -EINVAL,
-                 "a path cannot be added to a server of adopted sockets");
+    unit_expect_fault(server, -EINVAL,
+                      "a path cannot be added to a server of adopted sockets");
 }
 
 static void names_are_copied(void **state)
@@ -397,12 +378,12 @@ static void an_address_without_memory_is_told_at_bind(void **state)
 {
     (void)state;
     for (long skip = 0; skip < 2; skip++) {
-        sks_server *server = server_new();
+        sks_server *server = unit_server();
 
         fault_set(FAULT_MALLOC, skip, 1, ENOMEM);
         sks_server_add_address(server, "127.0.0.2", 0);
         assert_int_equal(fault_hits(FAULT_MALLOC), 1);
-        expect_fault(server, -ENOMEM, "an address: out of memory");
+        unit_expect_fault(server, -ENOMEM, "an address: out of memory");
     }
 }
 

@@ -2,6 +2,7 @@
 #include "stack.h"
 #include "support/check.h"
 #include "support/fault.h"
+#include "support/instruments.h"
 #include "support/leak.h"
 #include "support/real.h"
 
@@ -10,22 +11,6 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-#ifdef SKS_HAVE_VALGRIND
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
 
 enum { GUARD_INSTALL = 102 }; /* MADV_GUARD_INSTALL */
 

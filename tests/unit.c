@@ -153,3 +153,22 @@ const sks_handler *unit_handler(void)
 
     return &handler;
 }
+
+sks_server *unit_server(void)
+{
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
+
+    assert_non_null(server);
+    return server;
+}
+
+void unit_expect_fault(sks_server *server, int error, const char *words)
+{
+    assert_int_equal(sks_server_bind(server), error);
+    assert_int_equal(sks_server_handle_request(server), error);
+    assert_int_equal(sks_server_serve_forever(server), error);
+    assert_string_equal(sks_server_error(server), words);
+    assert_null(sks_server_address(server, 0));
+    assert_int_equal(sks_server_close(server), error);
+    sks_server_free(server);
+}

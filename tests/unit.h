@@ -46,4 +46,11 @@ void unit_forget_pipes(void);
 /* A handler that does nothing. */
 const sks_handler *unit_handler(void);
 
+/* A TCP server on a port of the system's choice, not bound yet. */
+sks_server *unit_server(void);
+
+/* Fails unless each call that can tells the server's fault, and in these words;
+ * frees the server. */
+void unit_expect_fault(sks_server *server, int error, const char *words);
+
 #endif
