@@ -90,6 +90,28 @@ ssize_t sks__fd_send(int fd, const struct iovec *iov, int count, int flags)
     return n < 0 ? -errno : n;
 }
 
+int sks__fd_receive(int fd, struct sks__fd_message *m)
+{
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, &m->header, 0);
+    while (n < 0 && errno == EINTR);
+    m->len = n < 0 ? 0 : (unsigned)n;
+    return n < 0 ? -errno : 0;
+}
+
+int sks__fd_send_message(int fd, struct sks__fd_message *m)
+{
+    ssize_t n;
+
+    do
+        n = sendmsg(fd, &m->header, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    m->len = n < 0 ? 0 : (unsigned)n;
+    return n < 0 ? -errno : 0;
+}
+
 ssize_t sks__fd_pread(int file, void *buf, size_t n, off_t offset)
 {
     ssize_t got;

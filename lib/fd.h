@@ -42,6 +42,18 @@ int sks__fd_set_time_limit(int fd, int name, int ms);
 struct iovec;
 ssize_t sks__fd_send(int fd, const struct iovec *iov, int count, int flags);
 
+/* A message as recvmsg(2) and sendmsg(2) take it, and how many
+ * bytes it has. */
+struct sks__fd_message {
+    struct msghdr header;
+    unsigned len;
+};
+
+/* recvmsg(2), and sendmsg(2) without SIGPIPE, retried when signals interrupt
+ * them: 0 or an error. */
+int sks__fd_receive(int fd, struct sks__fd_message *message);
+int sks__fd_send_message(int fd, struct sks__fd_message *message);
+
 /* pread(2); -EINTR is retried. */
 ssize_t sks__fd_pread(int file, void *buf, size_t n, off_t offset);
 
@@ -74,6 +86,14 @@ int sks__fd_pipe(int fds[2]);
 /* accept(2); -EINTR is retried. */
 int sks__fd_accept(int fd, struct sockaddr *address, socklen_t *len,
                    enum sks__fd_mode mode);
+
+/* Receives up to n messages that are there, in one system call where there is
+ * one for that: how many, at least 1, or an error.  fd is non-blocking. */
+int sks__fd_receive_many(int fd, struct sks__fd_message *messages, size_t n);
+
+/* Sends n messages likewise: how many, at least 1, or the first one's error.
+ * No SIGPIPE. */
+int sks__fd_send_many(int fd, struct sks__fd_message *messages, size_t n);
 
 /* Sends n bytes of a file from offset on, or fewer; 0 at end of file. */
 ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n);

@@ -40,6 +40,41 @@ int sks__fd_accept(int fd, struct sockaddr *address, socklen_t *len,
     return client < 0 ? -errno : client;
 }
 
+/* What recvmmsg(2) and sendmmsg(2) take has the same members. */
+_Static_assert(sizeof(struct sks__fd_message) == sizeof(struct mmsghdr) &&
+                   offsetof(struct sks__fd_message, len) ==
+                       offsetof(struct mmsghdr, msg_len),
+               "a message is not what the system takes");
+
+int sks__fd_receive_many(int fd, struct sks__fd_message *m, size_t n)
+{
+    int got;
+
+    if (n == 1) {
+        got = sks__fd_receive(fd, m);
+        return got < 0 ? got : 1;
+    }
+    do
+        got = recvmmsg(fd, (struct mmsghdr *)(void *)m, (unsigned)n, 0, NULL);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+int sks__fd_send_many(int fd, struct sks__fd_message *m, size_t n)
+{
+    int sent;
+
+    if (n == 1) {
+        sent = sks__fd_send_message(fd, m);
+        return sent < 0 ? sent : 1;
+    }
+    do
+        sent = sendmmsg(fd, (struct mmsghdr *)(void *)m, (unsigned)n,
+                        MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
 ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n)
 {
     struct sks__sigpipe held;

@@ -63,6 +63,29 @@ int sks__fd_accept(int fd, struct sockaddr *address, socklen_t *len,
     return prepare(client, mode);
 }
 
+/* How many went well until the first error; that, if it was the first. */
+static int each(int (*move)(int, struct sks__fd_message *), int fd,
+                struct sks__fd_message *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int rc = move(fd, &m[i]);
+
+        if (rc < 0)
+            return i > 0 ? (int)i : rc;
+    }
+    return (int)n;
+}
+
+int sks__fd_receive_many(int fd, struct sks__fd_message *m, size_t n)
+{
+    return each(sks__fd_receive, fd, m, n);
+}
+
+int sks__fd_send_many(int fd, struct sks__fd_message *m, size_t n)
+{
+    return each(sks__fd_send_message, fd, m, n);
+}
+
 ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n)
 {
     return sks__fd_copy_out(socket, file, offset, n);

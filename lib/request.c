@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "packets.h"
 #include "server.h"
 #include "transport.h"
 
@@ -32,56 +33,64 @@ static struct layout layout_of(const sks_server *server)
     return l;
 }
 
-/* A booking, and memory of an earlier request if there is some. */
-static struct sks__booking *take_memory(sks_server *server, sks_request **spare)
+/* Bookings for up to n requests, and in them memory of earlier requests as far
+ * as there is some.  How many. */
+static size_t take_memory(sks_server *server, struct sks__booking **out,
+                          size_t n)
 {
-    struct sks__booking *booking;
+    size_t got = 0;
 
     pthread_mutex_lock(&server->lock);
     if (server->bookings.size == 0)
         sks__pool_open(&server->bookings,
-                       sizeof *booking + server->strategy.request_size);
-    booking = sks__pool_take(&server->bookings);
-    *spare = NULL;
-    if (booking != NULL && server->spare_count > 0)
-        *spare = server->spares[--server->spare_count];
-    pthread_mutex_unlock(&server->lock);
-    return booking;
-}
-
-/* Kept for the next request, the one freed last to be used first: allocating
- * costs more than most of what a request does here, and in a parent of forked
- * children it copies pages, too.  r NULL: there is only a booking. */
-static void give_memory(sks_server *server, struct sks__booking *booking,
-                        sks_request *r)
-{
-    pthread_mutex_lock(&server->lock);
-    sks__pool_give(&server->bookings, booking);
-    if (r != NULL && server->spare_count < SKS__SPARES_MAX) {
-        server->spares[server->spare_count++] = r;
-        r = NULL;
+                       sizeof **out + server->strategy.request_size);
+    while (got < n && (out[got] = sks__pool_take(&server->bookings)) != NULL) {
+        out[got]->request = server->spare_count > 0
+                                ? server->spares[--server->spare_count]
+                                : NULL;
+        got++;
     }
     pthread_mutex_unlock(&server->lock);
-    free(r);
+    return got;
 }
 
-sks_request *sks__request_new(sks_server *server,
-                              struct sks__listener *listener)
+/* Kept for the next requests, the one freed last to be used first: allocating
+ * costs more than most of what a request does here, and in a parent of forked
+ * children it copies pages, too.  Bookings may have no request. */
+static void give_memory(sks_server *server,
+                        struct sks__booking *const *bookings, size_t n)
+{
+    sks_request *rest[SKS__PACKETS_MAX];
+    size_t left = 0;
+
+    pthread_mutex_lock(&server->lock);
+    for (size_t i = 0; i < n; i++) {
+        sks_request *r = bookings[i]->request;
+
+        if (r != NULL && server->spare_count < SKS__SPARES_MAX)
+            server->spares[server->spare_count++] = r;
+        else
+            rest[left++] = r;
+        sks__pool_give(&server->bookings, bookings[i]);
+    }
+    pthread_mutex_unlock(&server->lock);
+    while (left > 0)
+        free(rest[--left]);
+}
+
+/* A request in the booking's memory, or in new: 0 or -ENOMEM. */
+static int begin(sks_server *server, struct sks__listener *listener,
+                 struct sks__booking *booking)
 {
     struct layout l = layout_of(server);
-    sks_request *r;
-    struct sks__booking *booking = take_memory(server, &r);
+    sks_request *r = booking->request;
 
-    if (booking == NULL)
-        return NULL;
     if (r != NULL)
         memset(r, 0, l.size);
     else
         r = calloc(1, l.size);
-    if (r == NULL) {
-        give_memory(server, booking, NULL);
-        return NULL;
-    }
+    if (r == NULL)
+        return -ENOMEM;
     memset(booking, 0, sizeof *booking + server->strategy.request_size);
     sks__list_init(&booking->node);
     booking->request = r;
@@ -89,13 +98,46 @@ sks_request *sks__request_new(sks_server *server,
     r->server = server;
     r->listener = listener;
     r->self = server->handler.self_size > 0 ? (char *)r + l.self_at : NULL;
-    return r;
+    return 0;
+}
+
+size_t sks__requests_new(sks_server *server, struct sks__listener *listener,
+                         sks_request **out, size_t n)
+{
+    struct sks__booking *bookings[SKS__PACKETS_MAX];
+    size_t booked = take_memory(server, bookings, n), begun = 0;
+
+    while (begun < booked && begin(server, listener, bookings[begun]) == 0) {
+        out[begun] = bookings[begun]->request;
+        begun++;
+    }
+    if (begun < booked)
+        give_memory(server, bookings + begun, booked - begun);
+    return begun;
+}
+
+sks_request *sks__request_new(sks_server *server,
+                              struct sks__listener *listener)
+{
+    sks_request *r;
+
+    return sks__requests_new(server, listener, &r, 1) == 1 ? r : NULL;
+}
+
+static void free_all(sks_request *const *requests, size_t n)
+{
+    sks_server *server = requests[0]->server;
+    struct sks__booking *bookings[SKS__PACKETS_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        bookings[i] = requests[i]->booking;
+    give_memory(server, bookings, n);
 }
 
 void sks__request_free(sks_request *r)
 {
     if (r != NULL)
-        give_memory(r->server, r->booking, r);
+        free_all(&r, 1);
 }
 
 struct sks__waiter sks__request_waiter(const sks_request *r)
@@ -204,21 +246,29 @@ int sks_request_packet_truncated(const sks_request *r)
 /* Nobody may interrupt it any more before its descriptor, whose number another
  * connection can have next, is closed; and only then another may be accepted
  * in its place.  The server may end with it. */
-void sks_request_close(sks_request *r)
+static void close_all(sks_request *const *requests, size_t n)
 {
-    sks_server *server = r->server;
+    sks_server *server = requests[0]->server;
 
-    sks__server_unlist(server, r);
-    if (r->exposed)
-        sks__server_conceal(server);
-    r->listener->transport->close_request(r);
+    sks__server_unlist(server, requests, n);
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i]->exposed)
+            sks__server_conceal(server);
+        requests[i]->listener->transport->close_request(requests[i]);
+    }
     if (server->detached)
         return; /* the process ends: freeing would only copy pages for it */
-    sks__rfile_close(&r->rfile);
-    sks__wfile_close(&r->wfile);
-    sks__request_free(r);
-    sks__server_ended(server);
-    sks_server_release(server);
+    for (size_t i = 0; i < n; i++) {
+        sks__rfile_close(&requests[i]->rfile);
+        sks__wfile_close(&requests[i]->wfile);
+    }
+    free_all(requests, n);
+    sks__server_ended(server, n);
+}
+
+void sks_request_close(sks_request *r)
+{
+    close_all(&r, 1);
 }
 
 void sks__request_refuse(sks_request *r)
@@ -233,27 +283,33 @@ void sks_request_fail(sks_request *r, int error)
     sks__request_refuse(r);
 }
 
-static void set_runner(sks_request *r)
+/* The calling thread is the one that runs the requests. */
+static void set_runner(sks_request *const *requests, size_t n)
 {
-    sks_server *server = r->server;
+    sks_server *server = requests[0]->server;
     pthread_t self = pthread_self();
 
     pthread_mutex_lock(&server->lock);
-    r->runner = self;
-    r->running = 1;
-    r->exposed = server->serving &&
-                 pthread_equal(server->server_thread, self) &&
-                 r->listener->transport->socktype == SOCK_STREAM;
+    for (size_t i = 0; i < n; i++) {
+        sks_request *r = requests[i];
+
+        r->runner = self;
+        r->running = 1;
+        r->exposed = server->serving &&
+                     pthread_equal(server->server_thread, self) &&
+                     r->listener->transport->socktype == SOCK_STREAM;
+    }
     pthread_mutex_unlock(&server->lock);
-    if (r->exposed)
-        sks__server_expose(server, r->stream.fd);
 }
 
 static int run_handler(sks_request *r)
 {
     const sks_handler *handler = &r->server->handler;
-    int rc = handler->setup != NULL ? handler->setup(r) : 0;
+    int rc;
 
+    if (r->exposed)
+        sks__server_expose(r->server, r->stream.fd);
+    rc = handler->setup != NULL ? handler->setup(r) : 0;
     if (rc < 0)
         return rc;
     rc = handler->handle(r);
@@ -262,25 +318,83 @@ static int run_handler(sks_request *r)
     return rc < 0 ? rc : 0;
 }
 
-static int send_reply(sks_request *r)
+int sks_request_handle(sks_request *r)
 {
-    const struct sks__transport *t = r->listener->transport;
+    set_runner(&r, 1);
+    r->result = run_handler(r);
+    return r->result;
+}
 
-    return t->reply != NULL ? t->reply(r) : sks_wfile_flush(&r->wfile);
+/* How many of the n requests, which is at least one, came the same way as the
+ * first. */
+static size_t of_one_listener(sks_request *const *requests, size_t n)
+{
+    size_t same = 1;
+
+    while (same < n && requests[same]->listener == requests[0]->listener)
+        same++;
+    return same;
+}
+
+static void send_replies(sks_request *const *requests, size_t n)
+{
+    for (size_t i = 0, same; i < n; i += same) {
+        const struct sks__transport *t = requests[i]->listener->transport;
+        int rc;
+
+        same = 1;
+        if (t->reply != NULL) {
+            same = of_one_listener(requests + i, n - i);
+            t->reply(requests + i, same);
+        } else {
+            rc = sks_wfile_flush(&requests[i]->wfile);
+            if (requests[i]->result == 0)
+                requests[i]->result = rc;
+        }
+    }
+}
+
+/* All that is left of the requests but closing them. */
+static void conclude(sks_request *const *requests, size_t n)
+{
+    send_replies(requests, n);
+    for (size_t i = 0; i < n; i++) {
+        sks_request *r = requests[i];
+
+        if (r->result < 0)
+            sks__server_handle_error(r->server, r, r->result);
+        r->listener->transport->shutdown_request(r, 1);
+    }
+}
+
+void sks_requests_finish(sks_request *const *requests, size_t n)
+{
+    while (n > 0) {
+        size_t some = n < SKS__PACKETS_MAX ? n : (size_t)SKS__PACKETS_MAX;
+
+        conclude(requests, some);
+        close_all(requests, some);
+        requests += some;
+        n -= some;
+    }
+}
+
+void sks_requests_run(sks_request *const *requests, size_t n)
+{
+    if (n > 0)
+        set_runner(requests, n);
+    for (size_t i = 0; i < n; i++)
+        requests[i]->result = run_handler(requests[i]);
+    sks_requests_finish(requests, n);
 }
 
 int sks_request_run(sks_request *r)
 {
-    int rc, sent;
+    int rc;
 
-    set_runner(r);
-    rc = run_handler(r);
-    sent = send_reply(r);
-    if (rc == 0)
-        rc = sent;
-    if (rc < 0)
-        sks__server_handle_error(r->server, r, rc);
-    r->listener->transport->shutdown_request(r, 1);
-    sks_request_close(r);
+    sks_request_handle(r);
+    conclude(&r, 1);
+    rc = r->result;
+    close_all(&r, 1);
     return rc;
 }

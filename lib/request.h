@@ -46,6 +46,7 @@ struct sks_request {
     struct sks__listener *listener;
     unsigned stops_at_birth; /* see sks_request_stopping() */
     int running;
+    int result;  /* of the handler, and of sending its reply */
     int exposed; /* see sks__server_expose() */
     pthread_t runner;
     struct sks__address peer;
@@ -62,6 +63,11 @@ struct sks_request {
  * NULL when out of memory. */
 sks_request *sks__request_new(sks_server *server,
                               struct sks__listener *listener);
+
+/* The same for n of them, SKS__PACKETS_MAX at most.  Returns how many there
+ * are, fewer when out of memory. */
+size_t sks__requests_new(sks_server *server, struct sks__listener *listener,
+                         sks_request **out, size_t n);
 
 /* Ends a request's struct; its memory may be kept for the next. */
 void sks__request_free(sks_request *request);

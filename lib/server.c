@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include "clock.h"
+#include "packets.h"
 #include "request.h"
 
 #include <errno.h>
@@ -211,9 +212,20 @@ static void free_spares(sks_server *server)
     sks__pool_close(&server->bookings);
 }
 
+static void free_rooms(sks_server *server)
+{
+    while (server->rooms != NULL) {
+        struct sks__packets *room = server->rooms;
+
+        server->rooms = room->next;
+        sks__packets_free(room);
+    }
+}
+
 static void free_memory(sks_server *server)
 {
     free_spares(server);
+    free_rooms(server);
     sks__server_drop_listeners(server, 0);
     free_endpoints(server);
     if (server->strategy_self != server->small_self)
@@ -225,10 +237,15 @@ static void free_memory(sks_server *server)
     free(server);
 }
 
+void sks__server_release(sks_server *server, size_t n)
+{
+    if (atomic_fetch_sub(&server->holds, (unsigned)n) == n)
+        free_memory(server);
+}
+
 void sks_server_release(sks_server *server)
 {
-    if (atomic_fetch_sub(&server->holds, 1) == 1)
-        free_memory(server);
+    sks__server_release(server, 1);
 }
 
 const char *sks_server_error(const sks_server *server)

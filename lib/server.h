@@ -21,7 +21,7 @@
 enum { SKS__LISTENERS_MAX = 64 };
 
 /* How many ended requests' memory is kept. */
-enum { SKS__SPARES_MAX = 64 };
+enum { SKS__SPARES_MAX = 128 };
 
 /* More workers are a mistake. */
 enum { SKS__WORKERS_MAX = 1024 * 1024 };
@@ -99,10 +99,11 @@ struct sks_server {
     struct sks__list requests; /* bookings of those that may be interrupted */
     sks_request *spares[SKS__SPARES_MAX]; /* memory of requests that ended */
     unsigned spare_count;
-    int serving;             /* a thread is in the default loop or serve */
-    pthread_t server_thread; /* which */
-    int closing;             /* nothing may begin to serve any more */
-    int orphaned;            /* freed by its owner while a thread serves */
+    struct sks__packets *rooms; /* that nobody receives into just now */
+    int serving;                /* a thread is in the default loop or serve */
+    pthread_t server_thread;    /* which */
+    int closing;                /* nothing may begin to serve any more */
+    int orphaned;               /* freed by its owner while a thread serves */
 
     /* Last, so that what each request touches lies together. */
     char error[256];
@@ -151,14 +152,19 @@ enum sks__server_turn {
 int sks__server_turn(sks_server *server, enum sks__server_turn turn,
                      int64_t until);
 
-/* Enters a new request in the books. */
-void sks__server_list(sks_server *server, sks_request *request);
-/* Takes it out of the list: nobody interrupts it any more. */
-void sks__server_unlist(sks_server *server, sks_request *request);
+/* Enters new requests in the books. */
+void sks__server_list(sks_server *server, sks_request *const *requests,
+                      size_t n);
+/* Takes them out of the list: nobody interrupts them any more. */
+void sks__server_unlist(sks_server *server, sks_request *const *requests,
+                        size_t n);
 /* Fails the request that waits for a descriptor: nobody will try again. */
 void sks__server_give_up_held(sks_server *server);
-/* One request less: another may be taken. */
-void sks__server_ended(sks_server *server);
+/* So many requests less: others may be taken.  The server may end with them. */
+void sks__server_ended(sks_server *server, size_t n);
+
+/* Ends n holds at once: see sks_server_release(). */
+void sks__server_release(sks_server *server, size_t n);
 
 /* Tells all requests under way to end: see sks__transport.interrupt. */
 void sks__server_interrupt(sks_server *server, int both);

@@ -83,32 +83,40 @@ void sks_server_shutdown(sks_server *server)
 
 /* --- the books --- */
 
-void sks__server_list(sks_server *server, sks_request *r)
+void sks__server_list(sks_server *server, sks_request *const *requests,
+                      size_t n)
 {
-    sks_server_hold(server);
-    atomic_fetch_add(&server->active, 1);
-    r->stops_at_birth = atomic_load(&server->stops_served);
+    unsigned served = atomic_load(&server->stops_served);
+
+    atomic_fetch_add(&server->holds, (unsigned)n);
+    atomic_fetch_add(&server->active, (unsigned)n);
     pthread_mutex_lock(&server->lock);
-    sks__list_append(&server->requests, &r->booking->node);
-    if (sks_server_stopping(server))
-        r->listener->transport->interrupt(r, 0);
+    for (size_t i = 0; i < n; i++) {
+        requests[i]->stops_at_birth = served;
+        sks__list_append(&server->requests, &requests[i]->booking->node);
+        if (sks_server_stopping(server))
+            requests[i]->listener->transport->interrupt(requests[i], 0);
+    }
     pthread_mutex_unlock(&server->lock);
 }
 
-void sks__server_unlist(sks_server *server, sks_request *r)
+void sks__server_unlist(sks_server *server, sks_request *const *requests,
+                        size_t n)
 {
     if (server->detached)
         return; /* the books are the parent's */
     pthread_mutex_lock(&server->lock);
-    sks__list_remove(&r->booking->node);
+    for (size_t i = 0; i < n; i++)
+        sks__list_remove(&requests[i]->booking->node);
     pthread_mutex_unlock(&server->lock);
 }
 
-void sks__server_ended(sks_server *server)
+void sks__server_ended(sks_server *server, size_t n)
 {
-    atomic_fetch_sub(&server->active, 1);
+    atomic_fetch_sub(&server->active, (unsigned)n);
     if (atomic_load(&server->wants_turn))
         sks__wakeup_raise(&server->turn);
+    sks__server_release(server, n);
 }
 
 void sks__server_interrupt(sks_server *server, int both)
@@ -160,8 +168,6 @@ static void resume_listeners(sks_server *server)
 
 /* --- getting requests --- */
 
-enum taken { TAKEN_NONE, TAKEN_REQUEST, TAKEN_REFUSED };
-
 static int is_verified(sks_server *server, const sks_request *r)
 {
     const struct sks__hooks *hooks = &server->hooks;
@@ -170,40 +176,100 @@ static int is_verified(sks_server *server, const sks_request *r)
            hooks->verify_request(hooks->verify_request_arg, r);
 }
 
-/* From one listener: an enum taken, or an error that will not pass. */
-static int take_from(sks_server *server, struct sks__listener *l,
-                     sks_request **out)
+/* How many of the n requests are to be served, which then come first; the
+ * others are closed. */
+static size_t verify(sks_server *server, sks_request **requests, size_t n)
 {
-    sks_request *r = sks__request_new(server, l);
-    int rc = r != NULL ? l->transport->get_request(l, r) : -ENOMEM;
+    size_t good = 0;
 
-    if (rc < 0) {
-        sks__request_free(r);
-        if (rc == -EAGAIN)
-            return TAKEN_NONE;
-        if (!sks__error_is_shortage(rc))
-            return sks__server_fail(server, rc, "cannot get requests on %s: %s",
-                                    l->text, sks_strerror(rc));
-        pause_listeners(server, rc);
-        return TAKEN_NONE;
+    for (size_t i = 0; i < n; i++)
+        if (is_verified(server, requests[i]))
+            requests[good++] = requests[i];
+        else
+            sks__request_refuse(requests[i]);
+    return good;
+}
+
+/* A new request of the listener: 1, or an error. */
+static int accept_one(sks_server *server, struct sks__listener *l,
+                      sks_request **out)
+{
+    int rc = -ENOMEM;
+
+    *out = sks__request_new(server, l);
+    if (*out != NULL)
+        rc = l->transport->get_request(l, *out);
+    if (rc == 0)
+        return 1;
+    sks__request_free(*out);
+    return rc;
+}
+
+/* Up to n of them: how many, or why not even one. */
+static int accept_some(sks_server *server, struct sks__listener *l,
+                       sks_request **out, size_t n)
+{
+    size_t got = 0;
+    int rc = 1;
+
+    if (l->transport->get_requests != NULL)
+        return l->transport->get_requests(l, server, out, n);
+    while (rc > 0 && got < n) {
+        rc = accept_one(server, l, &out[got]);
+        got += rc > 0 ? 1 : 0;
     }
-    sks__server_list(server, r);
-    if (!is_verified(server, r)) {
-        sks__request_refuse(r);
-        return TAKEN_REFUSED;
+    return got > 0 ? (int)got : rc;
+}
+
+/* From one listener, up to n: how many are to be served, -EAGAIN if none came
+ * or they must wait, or an error that will not pass. */
+static int take_from(sks_server *server, struct sks__listener *l,
+                     sks_request **out, size_t n)
+{
+    int rc = accept_some(server, l, out, n);
+
+    if (rc > 0) {
+        sks__server_list(server, out, (size_t)rc);
+        return (int)verify(server, out, (size_t)rc);
     }
-    *out = r;
-    return TAKEN_REQUEST;
+    if (rc == -EAGAIN)
+        return rc;
+    if (!sks__error_is_shortage(rc))
+        return sks__server_fail(server, rc, "cannot get requests on %s: %s",
+                                l->text, sks_strerror(rc));
+    pause_listeners(server, rc);
+    return -EAGAIN;
 }
 
 /* From any listener, one after the other. */
 static int take(sks_server *server, sks_request **out)
 {
-    int rc = TAKEN_NONE;
+    int rc = -EAGAIN;
 
-    for (size_t i = 0; rc == TAKEN_NONE && i < server->listener_count; i++)
-        rc = take_from(server, &server->listeners[i], out);
+    for (size_t i = 0; rc == -EAGAIN && i < server->listener_count; i++)
+        rc = take_from(server, &server->listeners[i], out, 1);
     return rc;
+}
+
+/* Why there is no request now. */
+static int reason(const sks_server *server)
+{
+    return is_paused(server) ? atomic_load(&server->pause_reason)
+                             : SKS_ETIMEDOUT;
+}
+
+int sks_server_get_requests(sks_server *server, size_t i, sks_request **out,
+                            size_t n)
+{
+    int rc = -EAGAIN;
+
+    if (sks_server_stopping(server))
+        return SKS_ECLOSED;
+    if (i >= server->listener_count || n == 0)
+        return -EINVAL;
+    if (!is_paused(server))
+        rc = take_from(server, &server->listeners[i], out, n);
+    return rc == -EAGAIN ? reason(server) : rc;
 }
 
 /* In the calling thread itself. */
@@ -251,14 +317,11 @@ int sks_server_get_request(sks_server *server, sks_request **out, int ms)
 
         if (sks_server_stopping(server))
             return SKS_ECLOSED;
-        rc = is_paused(server) ? TAKEN_NONE : take(server, out);
-        if (rc < 0)
-            return rc;
-        if (rc != TAKEN_NONE)
-            return rc == TAKEN_REQUEST ? 0 : -EAGAIN;
+        rc = is_paused(server) ? -EAGAIN : take(server, out);
+        if (rc != -EAGAIN)
+            return rc > 0 ? 0 : rc == 0 ? -EAGAIN : rc;
         if (ms == 0)
-            return is_paused(server) ? atomic_load(&server->pause_reason)
-                                     : SKS_ETIMEDOUT;
+            return reason(server);
         if (sks__clock_left_ms(until) == 0)
             return SKS_ETIMEDOUT;
         rc = wait_for_listeners(server, until);
@@ -377,12 +440,12 @@ static void process(sks_server *server, sks_request *r)
 /* Takes a request and has it processed: 1 if one came, 0, or an error. */
 static int process_from(sks_server *server, struct sks__listener *l)
 {
-    sks_request *r = NULL;
-    int rc = take_from(server, l, &r);
+    sks_request *r;
+    int rc = take_from(server, l, &r, 1);
 
-    if (rc == TAKEN_REQUEST)
+    if (rc > 0)
         process(server, r);
-    return rc < 0 ? rc : rc != TAKEN_NONE;
+    return rc == -EAGAIN ? 0 : rc < 0 ? rc : 1;
 }
 
 /* What follows the wait of a turn: 1 if a request came, 0, or an error. */

@@ -86,10 +86,11 @@ static int watch_listeners(struct worker *w, size_t n)
     int rc =
         sks__poller_add(&w->poller, &w->bell, w->pool->bell.read_fd, POLLIN);
 
-    for (size_t i = 0; rc == 0 && i < n; i++)
+    for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = sks__poller_add_shared(&w->poller, &w->listeners[i],
                                     sks_server_listener_fileno(w->pool->server,
                                                                i));
+    }
     return rc;
 }
 
@@ -261,31 +262,48 @@ static void rest(const struct pool *p)
     sks__fd_wait(p->bell.read_fd, POLLIN, REST_MS);
 }
 
-/* Waits for the listeners: 1 if there may be a request, 0 if the time is over,
- * or an error. */
-static int await_listeners(struct worker *w)
+/* Waits for the listeners: 1 with one that may have a request, or with NULL; 0
+ * if the time is over, or an error. */
+static int await_listeners(struct worker *w, struct sks__poller_node **out)
 {
     struct sks__poller_event event;
     int rc = sks__poller_wait(&w->poller, &event, 1, patience_ms(w->pool));
 
+    *out = rc == 1 && event.node != &w->bell ? event.node : NULL;
     if (rc == 1 && event.node == &w->bell)
         sks__poller_rearm(&w->poller, &w->bell, POLLIN);
     return rc;
 }
 
-/* A request, or NULL to look around again; *leaves: to end. */
+/* What the listener has: a request, or NULL. */
+static sks_request *take_from(struct worker *w,
+                              const struct sks__poller_node *l)
+{
+    struct pool *p = w->pool;
+    sks_request *request;
+    int rc = sks_server_get_requests(p->server, (size_t)(l - w->listeners),
+                                     &request, 1);
+
+    if (rc < 0 && rc != SKS_ETIMEDOUT)
+        rest(p);
+    return rc > 0 ? request : NULL;
+}
+
+/* A request for an idle worker, which it then is no more, or NULL to look
+ * around again; *leaves: to end. */
 static sks_request *accept_one(struct worker *w, int *leaves)
 {
     struct pool *p = w->pool;
+    struct sks__poller_node *l;
     sks_request *request = NULL;
-    int rc = await_listeners(w);
+    int rc = await_listeners(w, &l);
 
     if (rc == 0)
         *leaves = is_spare(w);
-    if (rc > 0 && atomic_load(&p->serving))
-        rc = sks_server_get_request(p->server, &request, 0);
-    if (rc < 0 && rc != -EAGAIN && rc != SKS_ETIMEDOUT)
+    if (rc < 0)
         rest(p);
+    if (l != NULL && atomic_load(&p->serving))
+        request = take_from(w, l);
     if (request != NULL && stand_down(p) && atomic_load(&p->serving))
         grow(p);
     return request;

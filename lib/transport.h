@@ -34,8 +34,14 @@ struct sks__transport {
     /* Fills a new request with the next connection or packet.  -EAGAIN: there
      * is none; or an error. */
     int (*get_request)(struct sks__listener *, sks_request *);
-    /* Optional: sends what was collected. */
-    int (*reply)(sks_request *);
+    /* Optional, in its place: makes up to n requests of what has come.  How
+     * many, -EAGAIN, or an error. */
+    int (*get_requests)(struct sks__listener *, sks_server *, sks_request **,
+                        size_t n);
+    /* Optional: sends what n requests collected, SKS__PACKETS_MAX at most; each
+     * one's result becomes an error if it was none and its reply could not be
+     * sent. */
+    void (*reply)(sks_request *const *, size_t n);
     /* The end of the conversation; wait: for the peer to take the reply. */
     void (*shutdown_request)(sks_request *, int wait);
     /* Ends the reading side, so that who reads sees end of file; or, if

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "error.h"
 #include "fd.h"
+#include "packets.h"
 #include "request.h"
 #include "server.h"
 #include "transport.h"
@@ -17,15 +18,11 @@
 /* The largest payload of UDP over IPv4: 65535 less two headers. */
 enum { UDP_MAX = 65507 };
 
-/* Room for one packet information of either family. */
-union control {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-};
-
 /* Keeps the address that the packet came to. */
-static void learn_destination(struct sks__packet *p, struct msghdr *msg)
+static void learn_destination(struct sks__packet *p, const struct msghdr *from)
 {
+    struct msghdr copy = *from, *msg = &copy; /* musl takes no const one */
+
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
@@ -50,8 +47,8 @@ static void learn_destination(struct sks__packet *p, struct msghdr *msg)
 }
 
 /* Appends a control message to an empty one. */
-static void add_control(struct msghdr *msg, union control *room, int level,
-                        int type, const void *info, size_t n)
+static void add_control(struct msghdr *msg, struct sks__packet_control *room,
+                        int level, int type, const void *info, size_t n)
 {
     struct cmsghdr *c;
 
@@ -68,7 +65,7 @@ static void add_control(struct msghdr *msg, union control *room, int level,
 /* Makes a reply leave from the packet's destination.  A multicast address
  * cannot be a source. */
 static void choose_source(const struct sks__packet *p, struct msghdr *msg,
-                          union control *room)
+                          struct sks__packet_control *room)
 {
     const struct sks__address *d = &p->destination;
 
@@ -91,16 +88,6 @@ static void choose_source(const struct sks__packet *p, struct msghdr *msg,
 #endif
 }
 
-static ssize_t receive(int fd, struct msghdr *msg)
-{
-    ssize_t n;
-
-    do
-        n = recvmsg(fd, msg, 0);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
-}
-
 /* The longest reply: of a Unix socket, what Linux lets its buffer hold. */
 static size_t reply_max(const struct sks__listener *l)
 {
@@ -114,40 +101,90 @@ static size_t reply_max(const struct sks__listener *l)
     return (size_t)size - 32;
 }
 
-static int get_request(struct sks__listener *l, sks_request *r)
-{
-    const struct sks__options *options = &r->server->options;
-    union control room;
-    struct iovec iov = {NULL, options->max_packet_size};
-    struct msghdr msg = {.msg_name = &r->peer.of,
-                         .msg_namelen = sizeof r->peer.of,
-                         .msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &room,
-                         .msg_controllen = sizeof room};
-    ssize_t n;
+/* --- receiving --- */
 
-    r->packet.bytes = iov.iov_base = malloc(iov.iov_len);
-    if (iov.iov_base == NULL)
+/* Room to receive into, that give_room() takes back; NULL when out of memory.
+ * It is the copy out of it that the request owns: most packets are far smaller
+ * than the largest. */
+static struct sks__packets *take_room(sks_server *server)
+{
+    struct sks__packets *room;
+
+    pthread_mutex_lock(&server->lock);
+    room = server->rooms;
+    if (room != NULL)
+        server->rooms = room->next;
+    pthread_mutex_unlock(&server->lock);
+    return room != NULL ? room
+                        : sks__packets_new(server->options.max_packet_size);
+}
+
+static void give_room(sks_server *server, struct sks__packets *room)
+{
+    pthread_mutex_lock(&server->lock);
+    room->next = server->rooms;
+    server->rooms = room;
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* Makes the i-th packet of the room the request's: 0 or -ENOMEM. */
+static int begin(sks_request *r, const struct sks__packets *room, size_t i)
+{
+    struct sks__listener *l = r->listener;
+    const struct sks__fd_message *m = &room->messages[i];
+    struct sks__packet *p = &r->packet;
+
+    p->bytes = malloc(m->len > 0 ? m->len : 1);
+    if (p->bytes == NULL)
         return -ENOMEM;
-    n = receive(l->fd, &msg);
-    if (n < 0) {
-        free(iov.iov_base);
-        /* What an earlier reply met on its way is no fault of this packet. */
-        return sks__error_is_peer_gone((int)n) ? -EAGAIN : (int)n;
-    }
-    sks__address_set_len(&r->peer, msg.msg_namelen);
-    r->packet.len = (size_t)n;
-    r->packet.truncated = (msg.msg_flags & MSG_TRUNC) != 0;
+    memcpy(p->bytes, room->vectors[i].iov_base, m->len);
+    p->len = m->len;
+    p->truncated = (m->header.msg_flags & MSG_TRUNC) != 0;
+    r->peer = room->senders[i];
     if (l->knows_destination)
-        learn_destination(&r->packet, &msg);
+        learn_destination(p, &m->header);
     sks__stream_init(&r->stream, NULL, l->fd, sks__request_waiter(r), 0, -1);
-    r->stream.timeout_ms = options->request_timeout_ms;
-    sks__rfile_open_packet(&r->rfile, r->packet.bytes, r->packet.len,
-                           r->packet.truncated);
+    r->stream.timeout_ms = r->server->options.request_timeout_ms;
+    sks__rfile_open_packet(&r->rfile, p->bytes, p->len, p->truncated);
     sks__wfile_open_packet(&r->wfile, reply_max(l));
     return 0;
 }
+
+/* Requests of the n packets in the room: how many, or -ENOMEM.  The packets
+ * that there is no memory for are lost, as packets may be. */
+static int begin_all(struct sks__listener *l, sks_server *server,
+                     const struct sks__packets *room, sks_request **out,
+                     size_t n)
+{
+    size_t made = sks__requests_new(server, l, out, n), begun = 0;
+
+    for (size_t i = 0; i < made; i++)
+        if (begun == i && begin(out[i], room, i) == 0)
+            begun++;
+        else
+            sks__request_free(out[i]);
+    return begun > 0 ? (int)begun : -ENOMEM;
+}
+
+static int get_requests(struct sks__listener *l, sks_server *server,
+                        sks_request **out, size_t n)
+{
+    struct sks__packets *room = take_room(server);
+    int rc;
+
+    if (room == NULL)
+        return -ENOMEM;
+    rc = sks__packets_receive(room, l->fd, n);
+    if (rc > 0)
+        rc = begin_all(l, server, room, out, (size_t)rc);
+    /* What an earlier reply met on its way is no fault of these packets. */
+    else if (sks__error_is_peer_gone(rc))
+        rc = -EAGAIN;
+    give_room(server, room);
+    return rc;
+}
+
+/* --- replying --- */
 
 /* Until the socket takes the packet.  The socket of a Unix server is writable
  * even when the receiver's queue is full, so each try also lets time pass. */
@@ -180,22 +217,92 @@ static int send_patiently(sks_request *r, const struct msghdr *msg)
     }
 }
 
-static int reply(sks_request *r)
+/* A reply on its way; filled by compose(), which it may not be moved after. */
+struct letter {
+    struct iovec iov;
+    struct sks__packet_control room;
+};
+
+/* The reply as a message: 1, 0 if there is none, or why it cannot be sent. */
+static int compose(sks_request *r, struct letter *letter, struct msghdr *msg)
 {
-    union control room;
     struct sks__buffer *b = &r->wfile.buffer;
-    struct iovec iov = {(void *)sks__buffer_bytes(b), sks__buffer_len(b)};
-    struct msghdr msg = {.msg_name = &r->peer.of,
-                         .msg_namelen = r->peer.len,
-                         .msg_iov = &iov,
-                         .msg_iovlen = 1};
 
     if (r->wfile.error < 0 || !r->wfile.written)
         return r->wfile.error;
     if (r->peer.len <= offsetof(struct sockaddr_un, sun_path))
         return SKS_ECLOSED; /* an unnamed Unix socket hears nothing */
-    choose_source(&r->packet, &msg, &room);
-    return send_patiently(r, &msg);
+    letter->iov =
+        (struct iovec){(void *)sks__buffer_bytes(b), sks__buffer_len(b)};
+    *msg = (struct msghdr){.msg_name = &r->peer.of,
+                           .msg_namelen = r->peer.len,
+                           .msg_iov = &letter->iov,
+                           .msg_iovlen = 1};
+    choose_source(&r->packet, msg, &letter->room);
+    return 1;
+}
+
+static void note(sks_request *r, int rc)
+{
+    if (rc < 0 && r->result == 0)
+        r->result = rc;
+}
+
+static void reply_one(sks_request *r)
+{
+    struct letter letter;
+    struct msghdr msg;
+    int rc = compose(r, &letter, &msg);
+
+    note(r, rc > 0 ? send_patiently(r, &msg) : rc);
+}
+
+/* Replies that leave together; on the stack of who sends them. */
+struct mail {
+    sks_request *requests[SKS__PACKETS_MAX];
+    struct sks__fd_message messages[SKS__PACKETS_MAX];
+    struct letter letters[SKS__PACKETS_MAX];
+};
+
+static size_t collect(struct mail *mail, sks_request *const *requests, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int rc = compose(requests[i], &mail->letters[count],
+                         &mail->messages[count].header);
+
+        if (rc > 0)
+            mail->requests[count++] = requests[i];
+        else
+            note(requests[i], rc);
+    }
+    return count;
+}
+
+/* The one that the system refuses just now waits by itself. */
+static void reply_to_some(sks_request *const *requests, size_t n)
+{
+    struct mail mail;
+    size_t count = collect(&mail, requests, n), sent = 0;
+
+    while (sent < count) {
+        sks_request *r = mail.requests[sent];
+        int rc =
+            sks__fd_send_many(r->stream.fd, &mail.messages[sent], count - sent);
+
+        if (rc < 0)
+            note(r, send_patiently(r, &mail.messages[sent].header));
+        sent += rc < 0 ? 1 : (size_t)rc;
+    }
+}
+
+static void reply(sks_request *const *requests, size_t n)
+{
+    if (n == 1)
+        reply_one(requests[0]);
+    else
+        reply_to_some(requests, n);
 }
 
 static void nothing_to_shut_down(sks_request *r, int wait)
@@ -211,7 +318,7 @@ static void nothing_to_close(sks_request *r)
 const struct sks__transport sks__datagram_transport = {
     .name = "datagram",
     .socktype = SOCK_DGRAM,
-    .get_request = get_request,
+    .get_requests = get_requests,
     .reply = reply,
     .shutdown_request = nothing_to_shut_down,
     .interrupt = nothing_to_shut_down,

@@ -293,18 +293,43 @@ static void serve_everywhere(struct contract *c, const char *host)
 }
 
 /* A connected client takes packets from that address alone. */
-static void expect_reply_from(struct contract *c, const char *host)
+static int client_of(struct contract *c, const char *host)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    int fd;
 
     address.sin_port = htons((uint16_t)c->port);
     inet_pton(AF_INET, host, &address.sin_addr);
-    fd =
-        client_connect(SOCK_DGRAM, (struct sockaddr *)&address, sizeof address);
+    return client_connect(SOCK_DGRAM, (struct sockaddr *)&address,
+                          sizeof address);
+}
+
+static void expect_reply_from(struct contract *c, const char *host)
+{
+    int fd = client_of(c, host);
+
     client_say(fd, "hello\n");
     client_expect(fd, "hello\n");
     client_close(fd);
+}
+
+/* Packets that wait together may be taken, and answered, in one go. */
+static void each_of_many_replies_leaves_from_its_address(struct contract *c)
+{
+    static const char *const hosts[] = {"127.0.0.2", "127.0.0.1", "127.1.2.3",
+                                        "127.9.9.9"};
+    int fds[40];
+
+    serve_everywhere(c, "0.0.0.0");
+    contract_stop(c);
+    for (int i = 0; i < 40; i++) {
+        fds[i] = client_of(c, hosts[i % 4]);
+        client_say(fds[i], "hello\n");
+    }
+    contract_start(c);
+    for (int i = 0; i < 40; i++) {
+        client_expect(fds[i], "hello\n");
+        client_close(fds[i]);
+    }
 }
 
 static void a_reply_leaves_from_the_address_that_was_asked(struct contract *c)
@@ -355,6 +380,7 @@ static const struct contract_case datagram[] = {
 static const struct contract_case udp4[] = {
     CONTRACT_CASE(a_reply_leaves_from_the_address_that_was_asked),
     CONTRACT_CASE(so_it_does_when_both_families_are_served),
+    CONTRACT_CASE(each_of_many_replies_leaves_from_its_address),
 };
 
 static const struct contract_case adopted[] = {

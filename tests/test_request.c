@@ -39,11 +39,13 @@ static void note_finish(sks_request *r)
     note("finish ");
 }
 
-static int note_reply(sks_request *r)
+static void note_reply(sks_request *const *requests, size_t n)
 {
-    (void)r;
-    note("reply ");
-    return reply_result;
+    for (size_t i = 0; i < n; i++) {
+        note("reply ");
+        if (requests[i]->result == 0)
+            requests[i]->result = reply_result;
+    }
 }
 
 static void note_shutdown(sks_request *r, int wait)
@@ -107,7 +109,7 @@ static sks_request *request_new(sks_server *server)
     sks_request *r = sks__request_new(server, &listener);
 
     assert_non_null(r);
-    sks__server_list(server, r);
+    sks__server_list(server, &r, 1);
     return r;
 }
 
@@ -420,6 +422,48 @@ static void a_request_may_outlive_its_server(void **state)
                                 "shutdown-waiting close ");
 }
 
+/* --- several at once --- */
+
+static void many_run_one_by_one_and_are_answered_together(void **state)
+{
+    sks_server *server = server_new(&noting);
+    sks_request *rs[2];
+
+    (void)state;
+    rs[0] = request_new(server);
+    rs[1] = request_new(server);
+    handle_result = -EIO;
+    sks_requests_run(rs, 2);
+    assert_string_equal(events, "setup handle finish setup handle finish "
+                                "reply reply "
+                                "error(-5) shutdown-waiting "
+                                "error(-5) shutdown-waiting close close ");
+    assert_int_equal(atomic_load(&server->active), 0);
+    sks_server_free(server);
+}
+
+static void the_halves_of_a_run_are_a_run(void **state)
+{
+    sks_server *server = server_new(&noting);
+    sks_request *r = request_new(server);
+
+    (void)state;
+    assert_int_equal(sks_request_handle(r), 0);
+    assert_string_equal(events, "setup handle finish ");
+    reply_result = -EPROTO;
+    sks_requests_finish(&r, 1);
+    assert_string_equal(events, "setup handle finish reply error(-71) "
+                                "shutdown-waiting close ");
+    sks_server_free(server);
+}
+
+static void none_at_all_is_nothing_to_do(void **state)
+{
+    (void)state;
+    sks_requests_run(NULL, 0);
+    sks_requests_finish(NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +487,9 @@ int main(void)
         UNIT_TEST(a_request_learns_that_the_server_stops),
         UNIT_TEST(a_shutdown_that_was_obeyed_is_past),
         UNIT_TEST(a_request_may_outlive_its_server),
+        UNIT_TEST(many_run_one_by_one_and_are_answered_together),
+        UNIT_TEST(the_halves_of_a_run_are_a_run),
+        UNIT_TEST(none_at_all_is_nothing_to_do),
     };
 
     return cmocka_run_group_tests_name("request", tests, NULL, NULL);

@@ -3,6 +3,8 @@
 #include "request.h"
 #include "server.h"
 
+#include <sockserver/strategy.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,6 +293,154 @@ static void a_fault_of_the_socket_ends_serving(void **state)
     sks_server_free(server);
 }
 
+/* --- several at once --- */
+
+/* Fills the server's queue, and takes n of the packets. */
+static void take(sks_server *server, int client, sks_request **rs, int n)
+{
+    char text[2] = "a";
+
+    for (int i = 0; i < n; i++, text[0]++)
+        assert_int_equal(__real_send(client, text, 1, 0), 1);
+    assert_int_equal(sks_server_get_requests(server, 0, rs, (size_t)n), n);
+}
+
+static void expect_letters(int client, const char *letters)
+{
+    for (char text[2] = ""; *letters != '\0'; letters++) {
+        text[0] = *letters;
+        expect_reply(client, text);
+    }
+    expect_silence(client);
+}
+
+static void many_packets_are_taken_and_answered_at_once(void **state)
+{
+    sks_server *server = server_new(echo);
+    int client = client_new(1);
+    sks_request *rs[5];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        fault_clear();
+        take(server, client, rs, 5);
+        sks_requests_run(rs, 5);
+        expect_letters(client, "abcde");
+    }
+#ifndef SKS_PLAIN_POSIX
+    assert_int_equal(fault_calls(FAULT_RECV), 1);
+    assert_int_equal(fault_calls(FAULT_SEND), 1);
+#endif
+    close(client);
+    sks_server_free(server);
+}
+
+static void fewer_come_if_there_are_no_more(void **state)
+{
+    sks_server *server = server_new(echo);
+    int client = client_new(1);
+    sks_request *rs[9];
+
+    (void)state;
+    assert_int_equal(sks_server_get_requests(server, 0, rs, 9), SKS_ETIMEDOUT);
+    take(server, client, rs, 3);
+    sks_requests_run(rs, 3);
+    __real_send(client, "x", 1, 0);
+    assert_int_equal(sks_server_get_requests(server, 0, rs, 9), 1);
+    assert_int_equal(sks_server_get_requests(server, 1, rs + 1, 8), -EINVAL);
+    sks_server_shutdown(server);
+    assert_int_equal(sks_server_get_requests(server, 0, rs + 1, 8),
+                     SKS_ECLOSED);
+    sks_requests_run(rs, 1);
+    close(client);
+    sks_server_free(server);
+}
+
+/* The system may take fewer at once than it is given. */
+static void replies_may_leave_in_several_goes(void **state)
+{
+    sks_server *server = server_new(echo);
+    int client = client_new(1);
+    sks_request *rs[5];
+
+    (void)state;
+    take(server, client, rs, 5);
+    fault_shorten(2);
+    sks_requests_run(rs, 5);
+    expect_letters(client, "abcde");
+    close(client);
+    sks_server_free(server);
+}
+
+static void a_reply_that_fails_keeps_no_other_back(void **state)
+{
+    sks_server *server = server_new(echo);
+    int client = client_new(1);
+    sks_request *rs[5];
+
+    (void)state;
+    take(server, client, rs, 5);
+    /* Two fail: the many, and then the first of them by itself. */
+    fault_set(FAULT_SEND, 0, 2, EMSGSIZE);
+    sks_requests_run(rs, 5);
+    assert_int_equal(errors, 1);
+    assert_int_equal(last_error, -EMSGSIZE);
+    expect_letters(client, "bcde");
+    close(client);
+    sks_server_free(server);
+}
+
+static int stay_silent_at_c(sks_request *r)
+{
+    const char *packet = sks_request_packet(r, NULL);
+
+    return *packet == 'c' ? 0 : *packet == 'b' ? -EIO : echo(r);
+}
+
+static void those_without_a_reply_are_passed_over(void **state)
+{
+    sks_server *server = server_new(stay_silent_at_c);
+    int client = client_new(1);
+    sks_request *rs[5];
+
+    (void)state;
+    take(server, client, rs, 5);
+    sks_requests_run(rs, 5);
+    assert_int_equal(errors, 1);
+    expect_letters(client, "ade");
+    close(client);
+    sks_server_free(server);
+}
+
+static int only_even(void *arg, const sks_request *r)
+{
+    (void)arg;
+    return *(const char *)sks_request_packet(r, NULL) % 2 == 0;
+}
+
+static void of_many_some_may_be_refused(void **state)
+{
+    sks_handler handler = {.size = sizeof handler, .handle = echo};
+    sks_server *server =
+        sks_unix_datagram_server_new(server_at.sun_path, &handler);
+    sks_request *rs[4];
+    int client;
+
+    (void)state;
+    sks_server_set_verify_request(server, only_even, NULL);
+    assert_int_equal(sks_server_bind(server), 0);
+    client = client_new(1);
+    for (int i = 0; i < 4; i++)
+        __real_send(client, "abcd" + i, 1, 0);
+    assert_int_equal(sks_server_get_requests(server, 0, rs, 4), 2);
+    sks_requests_run(rs, 2);
+    expect_letters(client, "bd");
+    __real_send(client, "a", 1, 0);
+    assert_int_equal(sks_server_get_requests(server, 0, rs, 4), 0);
+    close(client);
+    sks_server_free(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +455,12 @@ int main(void)
         PACKET_TEST(an_interrupted_receive_is_made_again),
         PACKET_TEST(the_fault_of_an_earlier_reply_is_not_the_servers),
         PACKET_TEST(a_fault_of_the_socket_ends_serving),
+        PACKET_TEST(many_packets_are_taken_and_answered_at_once),
+        PACKET_TEST(fewer_come_if_there_are_no_more),
+        PACKET_TEST(replies_may_leave_in_several_goes),
+        PACKET_TEST(a_reply_that_fails_keeps_no_other_back),
+        PACKET_TEST(those_without_a_reply_are_passed_over),
+        PACKET_TEST(of_many_some_may_be_refused),
     };
 
     return cmocka_run_group_tests_name("transport_datagram", tests, NULL, NULL);

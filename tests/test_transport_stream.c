@@ -55,7 +55,7 @@ static void receive(struct meeting *m)
 {
     assert_int_equal(sks__stream_transport.get_request(m->listener, m->request),
                      0);
-    sks__server_list(m->server, m->request);
+    sks__server_list(m->server, &m->request, 1);
 }
 
 /* The request is at its end. */

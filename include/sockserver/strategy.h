@@ -8,7 +8,8 @@
  *
  * A request is *taken* when sks_server_get_request() hands it out or
  * process_request returns 0 for it.  Who took it ends it with exactly one of
- * sks_request_run(), sks_request_close() and sks_request_fail(), in each
+ * sks_request_run() (or its two halves, sks_request_handle() and
+ * sks_requests_finish()), sks_request_close() and sks_request_fail(), in each
  * process that holds it. */
 #ifndef SOCKSERVER_STRATEGY_H
 #define SOCKSERVER_STRATEGY_H
@@ -106,6 +107,15 @@ struct sks_strategy {
 SKS_API int sks_server_get_request(sks_server *server, sks_request **out,
                                    int ms);
 
+/** Gets what has come to the i-th listener, up to n requests and without
+ * waiting, for a worker that knows which listener is ready: packets in one
+ * system call, where the system has one for that.  Any worker may call.
+ * @param out receives the requests, taken
+ * @return how many, 0 if all that came were refused; SKS_ETIMEDOUT if none
+ *         came; else as sks_server_get_request() with ms 0 */
+SKS_API int sks_server_get_requests(sks_server *server, size_t i,
+                                    sks_request **out, size_t n);
+
 /** The i-th listener, from 0, for an event loop of the strategy's own: readable
  * when sks_server_get_request() would not wait.  -1 past the last. */
 SKS_API int sks_server_listener_fileno(const sks_server *server, size_t i);
@@ -149,6 +159,22 @@ SKS_API void *sks_request_slot(sks_request *request);
  * finish, flush, close; handle_error if it failed.  Waits for the peer.
  * @return 0, or the error that the handler ended with */
 SKS_API int sks_request_run(sks_request *request);
+
+/** sks_request_run() for n requests of one server, one after the other.  The
+ * replies to packets leave after the last of them, in one system call where
+ * the system has one for that. */
+SKS_API void sks_requests_run(sks_request *const *requests, size_t n);
+
+/** The first half of sks_request_run(): setup, handle, finish.  The request is
+ * still to be ended, by sks_requests_finish().
+ * @return 0, or the error that the handler ended with */
+SKS_API int sks_request_handle(sks_request *request);
+
+/** The second half, for n requests of one server that were handled, maybe by
+ * several workers: sends their replies, those to packets in one system call
+ * where the system has one for that; then handle_error for those that failed,
+ * and close.  Waits for the peers. */
+SKS_API void sks_requests_finish(sks_request *const *requests, size_t n);
 
 /** close_request: drops this process's hold.  The conversation goes on where
  * else it is held: a child that was forked for it. */

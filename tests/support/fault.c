@@ -314,6 +314,16 @@ WRAP(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
     return got;
 }
 
+/* A call for several datagrams moves no more of them than bytes elsewhere. */
+WRAP(int, recvmmsg, int fd, struct mmsghdr *messages, unsigned n, int flags,
+     struct timespec *timeout)
+{
+    return moving_fails(FAULT_RECV, fd)
+               ? -1
+               : __real_recvmmsg(fd, messages, (unsigned)at_most(n), flags,
+                                 timeout);
+}
+
 /* --- sending --- */
 
 WRAP(ssize_t, write, int fd, const void *buf, size_t n)
@@ -356,6 +366,13 @@ WRAP(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
         return -1;
     part = cut_message(fd, 0, message, &first);
     return __real_sendmsg(fd, &part, flags);
+}
+
+WRAP(int, sendmmsg, int fd, struct mmsghdr *messages, unsigned n, int flags)
+{
+    return moving_fails(FAULT_SEND, fd)
+               ? -1
+               : __real_sendmmsg(fd, messages, (unsigned)at_most(n), flags);
 }
 
 WRAP(ssize_t, sendfile, int to, int from, off_t *offset, size_t n)

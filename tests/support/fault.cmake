@@ -5,8 +5,8 @@ set(FAULT_WRAPPED
     malloc calloc realloc free strdup
     mmap mmap64
     socket socketpair bind listen accept accept4
-    recv recvfrom recvmsg read readv
-    send sendto sendmsg write writev
+    recv recvfrom recvmsg recvmmsg read readv
+    send sendto sendmsg sendmmsg write writev
     sendfile sendfile64 splice
     eventfd pipe pipe2 epoll_create1 epoll_ctl
     poll epoll_wait

@@ -18,8 +18,10 @@ enum fault_call {
     FAULT_BIND,           /* bind */
     FAULT_LISTEN,         /* listen */
     FAULT_ACCEPT,         /* accept, accept4 */
-    FAULT_RECV,           /* recv, recvfrom, recvmsg, read, readv */
-    FAULT_SEND,           /* send, sendto, sendmsg, write, writev */
+    FAULT_RECV,           /* recv, recvfrom, recvmsg, recvmmsg, read,
+                             readv */
+    FAULT_SEND,           /* send, sendto, sendmsg, sendmmsg, write,
+                             writev */
     FAULT_SENDFILE,       /* sendfile */
     FAULT_SPLICE,         /* splice */
     FAULT_WAKEUP,         /* eventfd, pipe, pipe2 */
