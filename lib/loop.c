@@ -7,6 +7,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* What is fetched ahead: of a coroutine's argument, and of its stack the part
+ * where the frames of one that waits lie, and of what it does next, with the
+ * struct above them. */
+enum { CACHE_LINE = 64, FETCHED_ARG = 512, FETCHED_STACK = 1024 };
+
 /* Fibers are made so many at a time; events are taken so many. */
 enum { CHUNK = 64, EVENTS = 128 };
 
@@ -376,6 +381,40 @@ static int left_ms(struct sks__loop *loop)
     return sks__timers_left_ms(&loop->timers, now);
 }
 
+/* With many coroutines what the next one needs has left the processor's cache:
+ * it is asked for while another runs, first the fiber, then what that leads to.
+ * This waits for nothing, and no address is wrong. */
+static void fetch(const void *at, size_t n)
+{
+    const char *bytes = at;
+
+    for (size_t i = 0; i < n; i += CACHE_LINE)
+        __builtin_prefetch(bytes + i, 1);
+}
+
+static void fetch_more(const struct sks__poller_node *node)
+{
+    const struct sks__source *source =
+        (const void *)((const char *)node - offsetof(struct sks__source, node));
+    const struct sks__fiber *f;
+
+    if (source->ready != own_ready)
+        return;
+    f = (const void *)((const char *)source - offsetof(struct sks__fiber, own));
+    fetch(f->arg, FETCHED_ARG);
+    if (f->coro != NULL)
+        fetch((const char *)f->coro - FETCHED_STACK + CACHE_LINE,
+              FETCHED_STACK);
+}
+
+static void look_ahead(const struct sks__poller_event *events, int left)
+{
+    if (left > 1)
+        fetch(events[2].node, sizeof(struct sks__fiber));
+    if (left > 0)
+        fetch_more(events[1].node);
+}
+
 int sks__loop_turn(struct sks__loop *loop)
 {
     struct sks__poller_event events[EVENTS];
@@ -388,6 +427,7 @@ int sks__loop_turn(struct sks__loop *loop)
         struct sks__source *source =
             SKS__LIST_ENTRY(events[i].node, struct sks__source, node);
 
+        look_ahead(&events[i], n - i - 1);
         source->ready(source, events[i].events);
     }
     ring_due(loop);

@@ -52,6 +52,7 @@ int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep);
 void sks__loop_close(struct sks__loop *loop);
 
 /* Runs fn(arg) in a coroutine of its own, at once, until it first waits.
+ * arg: what it needs to go on, the first half KiB of which is fetched ahead.
  * fd: what it will wait for most, which stays open until it ends or is closed
  * just before; -1: nothing.  0; -ENOMEM: it did not begin.  Not from inside a
  * coroutine. */

@@ -91,11 +91,12 @@ static void set_listening(struct sks__coworker *w, int listening)
 
 static void run_request(void *arg)
 {
-    struct sks__errand *errand = arg;
+    sks_request *request = arg;
+    struct sks__errand *errand = sks_request_slot(request);
     struct sks__coworker *w = errand->worker;
-    int is_packet = sks_request_packet(errand->request, NULL) != NULL;
+    int is_packet = sks_request_packet(request, NULL) != NULL;
 
-    sks_request_run(errand->request);
+    sks_request_run(request);
     if (is_packet && w->packets-- == PACKETS_MAX)
         resume_listening(w);
 }
@@ -106,10 +107,9 @@ static void begin(struct sks__coworker *w, sks_request *request)
     int is_packet = sks_request_packet(request, NULL) != NULL;
     int rc;
 
-    errand->request = request;
     errand->worker = w;
     w->packets += is_packet ? 1 : 0;
-    rc = sks__loop_spawn(&w->loop, run_request, errand,
+    rc = sks__loop_spawn(&w->loop, run_request, request,
                          is_packet ? -1 : sks_request_fileno(request));
     if (rc == 0)
         return;
@@ -352,7 +352,7 @@ static sks_request *overflowed(void *self, const void *address)
     struct sks__fiber *f = sks__loop_guarded_at(address);
 
     (void)self;
-    return f != NULL ? ((struct sks__errand *)sks__loop_arg(f))->request : NULL;
+    return f != NULL ? sks__loop_arg(f) : NULL;
 }
 
 static void stop(void *self, sks_server *server, int block)
