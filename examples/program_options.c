@@ -239,7 +239,7 @@ static void read_option(const struct parser *parser, int got, char **argv)
 
     if (got == ':' || got == '?')
         bad_option(got, argv);
-    for (int k = 0; i < 0; k++)
+    for (int k = 0; i < 0 && k < parser->count; k++)
         if (parser->options[k]->letter == got)
             i = k;
     option = parser->options[i];

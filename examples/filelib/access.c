@@ -101,7 +101,7 @@ int access_read_token(const char *path, char *token, size_t size)
 int access_peer(int fd, char *user, size_t size)
 {
     struct ucred peer;
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t n = sizeof address;
 
     if (getsockname(fd, (struct sockaddr *)&address, &n) < 0 ||

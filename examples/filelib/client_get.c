@@ -201,10 +201,12 @@ static void set_time(const struct download *download)
 {
     const char *dot = strchr(download->mtime, '.');
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
-    int64_t seconds = number_parse(download->mtime,
-                                   dot ? (size_t)(dot - download->mtime) : 0);
+    int64_t seconds;
 
-    if (seconds < 0 || strlen(dot + 1) != 9)
+    if (!dot || strlen(dot + 1) != 9)
+        return;
+    seconds = number_parse(download->mtime, (size_t)(dot - download->mtime));
+    if (seconds < 0)
         return;
     times[1].tv_sec = (time_t)seconds;
     times[1].tv_nsec = (long)number_parse(dot + 1, 9);

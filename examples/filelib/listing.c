@@ -67,16 +67,17 @@ static int collect(struct entries *entries, const struct library *library)
     DIR *folder = folder_read(library->fd);
     struct dirent *entry;
     struct stat status;
-    int rc = folder ? 0 : -errno;
+    int rc = 0;
 
+    if (!folder)
+        return -errno;
     while (rc == 0 && (entry = readdir(folder)))
         if (library_check_name(entry->d_name) == 0 &&
             fstatat(library->fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) ==
                 0 &&
             S_ISREG(status.st_mode))
             rc = add(entries, entry->d_name, &status);
-    if (folder)
-        closedir(folder);
+    closedir(folder);
     return rc;
 }
 

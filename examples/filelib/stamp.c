@@ -39,7 +39,7 @@ void stamp_write(int fd, const struct stat *status,
 
     hex_encode(text, digest, PROTOCOL_DIGEST);
     len = print_state(text + PROTOCOL_HEX, status);
-    (void)!fsetxattr(fd, attribute, text, (size_t)(PROTOCOL_HEX + len), 0);
+    (void)!fsetxattr(fd, attribute, text, PROTOCOL_HEX + (size_t)len, 0);
 }
 #else
 int stamp_read(int fd, const struct stat *status,
