@@ -16,10 +16,13 @@ static int threads;       /* that were started */
 static int may_start = 1; /* whether any can be */
 static char bytes[LARGE];
 
+/* Visible, as the library's own reference leads here too under sanitizers. */
+#pragma GCC visibility push(default)
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*run)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*run)(void *), void *arg);
+#pragma GCC visibility pop
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*run)(void *), void *arg)
