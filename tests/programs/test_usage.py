@@ -113,7 +113,7 @@ class Path(unittest.TestCase):
         self.path.write_text("precious")
         done = run("--unix", str(self.path))
         self.assertEqual(done.returncode, 1)
-        self.assertIn("in use", done.stderr)
+        self.assertIn("something else than a socket", done.stderr)
         self.assertEqual(self.path.read_text(), "precious")
 
     def test_a_live_server_is_left_alone(self):
