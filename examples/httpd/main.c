@@ -113,7 +113,7 @@ static int64_t busy_from(const sks_strategy *strategy, const sks_server *server)
 {
     int64_t workers = sks_server_max_workers(server);
 
-    if (workers == 0 || strategy->wait != NULL)
+    if (workers == 0 || (strategy->flags & SKS_MULTIPLEXES))
         return 0;
     return workers > 1 ? workers * 3 / 4 : 1;
 }
