@@ -106,6 +106,10 @@ class Options(unittest.TestCase):
     """The limits of the program, as its command line sets them."""
 
     def connect(self, *arguments):
+        """To a server whose other limits are too long to be met."""
+        for name in ("first-byte", "header", "body", "idle", "write"):
+            if f"--{name}-timeout" not in arguments:
+                arguments += (f"--{name}-timeout", "600")
         server = running(PROGRAM, "--quiet", *arguments, "0")
         program = server.__enter__()
         self.addCleanup(server.__exit__, None, None, None)
