@@ -198,18 +198,6 @@ static void linger(struct http_exchange *x)
     sks_rfile_skip(x->in, LINGER_MAX);
 }
 
-/* Nothing of the client's is unread, and it was told that nothing more will
- * be: the end need not be awaited, as the server would do unless it had seen
- * the end of the input. */
-static void part(struct http_exchange *x)
-{
-    const void *data;
-
-    if (sks_wfile_flush(x->out) == 0 &&
-        shutdown(sks_request_fileno(x->request), SHUT_RD) == 0)
-        sks_rfile_peek(x->in, 1, &data);
-}
-
 static int handle(sks_request *request)
 {
     struct http_exchange *x = sks_request_self(request);
@@ -229,8 +217,10 @@ static int handle(sks_request *request)
     } while (rc == 1);
     if (rc == 2)
         linger(x);
-    else if (rc == 0)
-        part(x);
+    /* Nothing of the client's is unread now, or too much of it came, and it was
+     * told that nothing more will be. */
+    if (rc >= 0)
+        sks_request_set_linger_ms(request, 0);
     free(x->path);
     if (x->service->metrics != NULL)
         http_metrics_connected(x->service->metrics, -1);
