@@ -477,6 +477,18 @@ typedef struct sks_thread_pool_config {
  * ends; while all are held, clients wait in the system's queue. */
 SKS_API const sks_strategy *sks_thread_pool(void);
 
+/** What sks_server_set_strategy() may get as sks_coroutine()'s config.  A 0 is
+ * the default of its member, as everything is without a config. */
+typedef struct sks_coroutine_config {
+    size_t size;          /**< sizeof(sks_coroutine_config) */
+    size_t stack_size;    /**< bytes of address space that a request's stack
+                               has, its guard page included (65536; from 16384
+                               to 1 GiB); only touched pages cost memory */
+    unsigned max_packets; /**< packets that each thread of a datagram server
+                               has under way at once (1024); at the limit
+                               others wait in the socket's queue */
+} sks_coroutine_config;
+
 /** Threads, one for each processor unless max_workers says otherwise (1024 at
  * most), each of which runs any number of requests as coroutines: whenever one
  * waits for its peer, others go on.  A handler that blocks otherwise holds up

@@ -11,16 +11,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Address space of a stack, and how many stacks of ended requests, and buffers
- * of waiting ones, are kept. */
-enum { STACK_SIZE = 64 * 1024, STACKS_KEPT = 1024, BUFFERS_KEPT = 16 };
+/* How many stacks of ended requests, and buffers of waiting ones, are kept. */
+enum { STACKS_KEPT = 1024, BUFFERS_KEPT = 16 };
 
-/* Connections taken in one go, so that running ones get their turn. */
-enum { ACCEPT_BATCH = 32 };
+/* Beyond these a stack's size is a mistake. */
+enum { STACK_LEAST = 16 * 1024, STACK_MOST = 1 << 30 };
 
 /* How long listeners rest when the system lacks resources, and how many packets
- * a loop handles at once. */
+ * a loop handles at once unless told otherwise. */
 enum { REST_MS = 100, PACKETS_MAX = 1024 };
 
 /* More event loops than any machine has processors are a mistake. */
@@ -89,15 +89,24 @@ static void set_listening(struct sks__coworker *w, int listening)
 
 /* --- requests --- */
 
-static void run_request(void *arg)
+static void run_connection(void *arg)
+{
+    sks_request_run(arg);
+}
+
+/* Replies that are ready before the batch is through leave together. */
+static void run_packet(void *arg)
 {
     sks_request *request = arg;
     struct sks__errand *errand = sks_request_slot(request);
     struct sks__coworker *w = errand->worker;
-    int is_packet = sks_request_packet(request, NULL) != NULL;
 
-    sks_request_run(request);
-    if (is_packet && w->packets-- == PACKETS_MAX)
+    sks_request_handle(request);
+    if (w->gathering)
+        w->handled[w->handled_count++] = request;
+    else
+        sks_requests_finish(&request, 1);
+    if (w->packets-- == w->all->max_packets)
         resume_listening(w);
 }
 
@@ -109,35 +118,57 @@ static void begin(struct sks__coworker *w, sks_request *request)
 
     errand->worker = w;
     w->packets += is_packet ? 1 : 0;
-    rc = sks__loop_spawn(&w->loop, run_request, request,
-                         is_packet ? -1 : sks_request_fileno(request));
+    rc = sks__loop_spawn(&w->loop, is_packet ? run_packet : run_connection,
+                         request, is_packet ? -1 : sks_request_fileno(request));
     if (rc == 0)
         return;
     w->packets -= is_packet ? 1 : 0;
     sks_request_fail(request, rc);
 }
 
+static void finish_handled(void *arg)
+{
+    struct sks__coworker *w = arg;
+    sks_request *requests[SKS__COBATCH];
+    size_t n = w->handled_count;
+
+    memcpy(requests, w->handled, n * sizeof *requests);
+    w->handled_count = 0;
+    sks_requests_finish(requests, n);
+}
+
+static void begin_all(struct sks__coworker *w, sks_request **requests, int n)
+{
+    w->gathering = 1;
+    for (int i = 0; i < n; i++)
+        begin(w, requests[i]);
+    w->gathering = 0;
+    if (w->handled_count == 0)
+        return;
+    /* In a coroutine, as it may wait for room in the socket. */
+    if (sks__loop_spawn(&w->loop, finish_handled, w, -1) < 0)
+        finish_handled(w);
+}
+
 static void accept_some(struct sks__source *source, short events)
 {
-    struct sks__coworker *w =
-        SKS__LIST_ENTRY(source, struct sks__colistener, source)->worker;
+    struct sks__colistener *l =
+        SKS__LIST_ENTRY(source, struct sks__colistener, source);
+    struct sks__coworker *w = l->worker;
+    sks_request *requests[SKS__COBATCH];
+    size_t room = w->all->max_packets - w->packets;
+    int rc = sks_server_get_requests(w->all->server, (size_t)(l - w->listeners),
+                                     requests,
+                                     room < SKS__COBATCH ? room : SKS__COBATCH);
 
     (void)events;
-    for (int i = 0; i < ACCEPT_BATCH && w->packets < PACKETS_MAX; i++) {
-        sks_request *request;
-        int rc = sks_server_get_request(w->all->server, &request, 0);
-
-        if (rc == 0) {
-            begin(w, request);
-        } else if (rc != -EAGAIN) {
-            if (rc != SKS_ETIMEDOUT) {
-                remove_listeners(w);
-                sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
-            }
-            return;
-        }
+    if (rc > 0)
+        begin_all(w, requests, rc);
+    if (rc < 0 && rc != SKS_ETIMEDOUT) {
+        remove_listeners(w);
+        sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
     }
-    if (w->packets >= PACKETS_MAX)
+    if (w->packets >= w->all->max_packets)
         remove_listeners(w);
 }
 
@@ -217,7 +248,7 @@ static struct sks__coworker *worker_new(struct sks__coroutines *all)
         free(w);
         return NULL;
     }
-    if (sks__loop_open(&w->loop, STACK_SIZE, STACKS_KEPT) < 0) {
+    if (sks__loop_open(&w->loop, all->stack_size, STACKS_KEPT) < 0) {
         sks__wakeup_close(&w->wakeup);
         free(w);
         return NULL;
@@ -280,16 +311,36 @@ static int hire(struct sks__coroutines *all)
 
 /* --- the strategy --- */
 
+static int configure(struct sks__coroutines *all,
+                     const sks_coroutine_config *config)
+{
+    all->stack_size = SKS__STACK_SIZE;
+    all->max_packets = PACKETS_MAX;
+    if (config == NULL)
+        return 0;
+    if (config->size < sizeof *config)
+        return SKS_EVTABLE;
+    if (config->stack_size != 0)
+        all->stack_size = config->stack_size;
+    if (config->max_packets != 0)
+        all->max_packets = config->max_packets;
+    return all->stack_size < STACK_LEAST || all->stack_size > STACK_MOST
+               ? -EINVAL
+               : 0;
+}
+
 static int start(void *self, sks_server *server, void *config)
 {
     struct sks__coroutines *all = self;
     unsigned n = sks_server_max_workers(server);
-    int rc = 0;
+    int rc;
 
-    (void)config;
     if (n == 0)
         n = sks__cpu_count();
     *all = (struct sks__coroutines){.server = server};
+    rc = configure(all, config);
+    if (rc < 0)
+        return rc;
     all->workers = calloc(n, sizeof *all->workers);
     all->threads = calloc(n, sizeof *all->threads);
     all->helpers = sks__helpers_new(HELPERS_MAX);

@@ -11,8 +11,9 @@
 
 #include <pthread.h>
 
-/* A server has no more listeners. */
-enum { SKS__COLISTENERS_MAX = 64 };
+/* A server has no more listeners; and how many requests are taken in one go, so
+ * that running ones get their turn. */
+enum { SKS__COLISTENERS_MAX = 64, SKS__COBATCH = 32 };
 
 struct sks__coworker;
 
@@ -23,6 +24,8 @@ struct sks__coroutines {
     struct sks__coworker **workers; /* each frees itself */
     pthread_t *threads;
     size_t count;
+    size_t stack_size;
+    unsigned max_packets; /* of one worker, at once */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t listening; /* workers that have the listeners */
@@ -52,6 +55,9 @@ struct sks__coworker {
     int listening;         /* counted among those */
     int stopping;
     unsigned packets; /* running */
+    int gathering;    /* a batch of packets begins: their ends are put here */
+    size_t handled_count;
+    sks_request *handled[SKS__COBATCH];
 };
 
 /* What a request holds. */

@@ -1,0 +1,209 @@
+/* What only coroutines can break; the rest is the contract's. */
+#include "unit.h"
+#include "support/client.h"
+#include "support/serverthread.h"
+#include "support/trace.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* A test's server. */
+static struct {
+    sks_server *server;
+    sks_coroutine_config config;
+    struct server_thread serving;
+    struct trace trace;
+    struct sockaddr_in address;
+    atomic_int running, most;
+} test;
+
+static int begin(void **state)
+{
+    int rc = unit_begin(state);
+
+    memset(&test, 0, sizeof test);
+    test.config.size = sizeof test.config;
+    return rc != 0 ? rc : trace_open(&test.trace);
+}
+
+static int end(void **state)
+{
+    fault_clear();
+    if (test.serving.running)
+        sks_server_shutdown(test.server);
+    trace_let(&test.trace, 64);
+    client_close_all();
+    if (test.serving.running)
+        server_thread_join(&test.serving);
+    sks_server_free(test.server);
+    trace_close(&test.trace);
+    return unit_end(state);
+}
+
+/* Binds a server of one thread. */
+static void make(int type, int (*handle)(sks_request *))
+{
+    sks_handler handler = {.size = sizeof handler, .handle = handle};
+
+    test.server = type == SOCK_STREAM
+                      ? sks_tcp_server_new("127.0.0.1", 0, &handler)
+                      : sks_udp_server_new("127.0.0.1", 0, &handler);
+    sks_server_set_strategy(test.server, sks_coroutine(), &test.config);
+    sks_server_set_max_workers(test.server, 1);
+    assert_int_equal(sks_server_bind(test.server), 0);
+    test.address = (struct sockaddr_in){.sin_family = AF_INET};
+    test.address.sin_port = htons((uint16_t)sks_server_port(test.server));
+    test.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+}
+
+static void serve(int type, int (*handle)(sks_request *))
+{
+    make(type, handle);
+    assert_int_equal(server_thread_start(&test.serving,
+                                         sks_server_serve_forever, test.server),
+                     0);
+}
+
+static int new_client(int type)
+{
+    return client_connect(type, (struct sockaddr *)&test.address,
+                          sizeof test.address);
+}
+
+/* --- packets --- */
+
+/* Waits at the gate without holding up the thread. */
+static int gate_handle(sks_request *request)
+{
+    int now = atomic_fetch_add(&test.running, 1) + 1;
+    char byte;
+
+    if (now > atomic_load(&test.most))
+        atomic_store(&test.most, now);
+    trace_put(&test.trace, "enter");
+    do {
+        if (sks_request_wait(request, test.trace.gate[0], POLLIN, -1) < 0)
+            return -EIO;
+    } while (__real_read(test.trace.gate[0], &byte, 1) != 1);
+    atomic_fetch_sub(&test.running, 1);
+    return sks_wfile_puts(sks_request_wfile(request), "done\n");
+}
+
+enum { PACKETS = 7, LIMIT = 3 };
+
+static void no_more_packets_than_the_limit_are_under_way(void **state)
+{
+    int fds[PACKETS];
+
+    (void)state;
+    test.config.max_packets = LIMIT;
+    serve(SOCK_DGRAM, gate_handle);
+    for (int i = 0; i < PACKETS; i++) {
+        fds[i] = new_client(SOCK_DGRAM);
+        client_say(fds[i], "x");
+    }
+    trace_expect(&test.trace, "enter enter enter ");
+    for (int i = LIMIT; i < PACKETS; i++) {
+        trace_let(&test.trace, 1);
+        trace_expect(&test.trace, "enter ");
+    }
+    trace_let(&test.trace, LIMIT);
+    for (int i = 0; i < PACKETS; i++)
+        client_expect(fds[i], "done\n");
+    assert_int_equal(atomic_load(&test.most), LIMIT);
+}
+
+/* Half of them answer at once, half after a wait. */
+static int some_wait_handle(sks_request *request)
+{
+    size_t n;
+    const char *packet = sks_request_packet(request, &n);
+
+    if (packet[0] % 2 == 0)
+        sks_request_wait(request, -1, 0, 1);
+    return sks_wfile_write(sks_request_wfile(request), packet, n);
+}
+
+static void each_client_of_a_batch_gets_its_own_reply(void **state)
+{
+    enum { CLIENTS = 40 };
+    int fds[CLIENTS];
+    char text[2] = "";
+
+    (void)state;
+    make(SOCK_DGRAM, some_wait_handle);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = new_client(SOCK_DGRAM);
+        text[0] = (char)('0' + i);
+        client_say(fds[i], text);
+    }
+    assert_int_equal(server_thread_start(&test.serving,
+                                         sks_server_serve_forever, test.server),
+                     0);
+    for (int i = 0; i < CLIENTS; i++) {
+        text[0] = (char)('0' + i);
+        client_expect(fds[i], text);
+    }
+}
+
+/* --- stacks --- */
+
+static int large_handle(sks_request *request)
+{
+    volatile char room[512 * 1024];
+
+    for (size_t i = sizeof room; i > 0; i -= 1024)
+        room[i - 1] = (char)i;
+    return sks_wfile_puts(sks_request_wfile(request),
+                          room[1023] == 0 ? "done\n" : "what\n");
+}
+
+static void stacks_are_as_large_as_the_config_says(void **state)
+{
+    int fd;
+
+    (void)state;
+    test.config.stack_size = 1024 * 1024;
+    serve(SOCK_STREAM, large_handle);
+    fd = new_client(SOCK_STREAM);
+    client_expect(fd, "done\n");
+}
+
+/* --- options --- */
+
+static void expect_refused(size_t size, size_t stack_size, int rc)
+{
+    test.config.size = size;
+    test.config.stack_size = stack_size;
+    make(SOCK_STREAM, large_handle);
+    assert_int_equal(sks_server_serve_forever(test.server), rc);
+    sks_server_free(test.server);
+    test.server = NULL;
+}
+
+static void a_config_that_makes_no_sense_is_refused(void **state)
+{
+    size_t size = sizeof test.config;
+
+    (void)state;
+    expect_refused(0, 0, SKS_EVTABLE);
+    expect_refused(size, 16383, -EINVAL);
+    expect_refused(size, ((size_t)1 << 30) + 1, -EINVAL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_more_packets_than_the_limit_are_under_way),
+        TEST(each_client_of_a_batch_gets_its_own_reply),
+        TEST(stacks_are_as_large_as_the_config_says),
+        TEST(a_config_that_makes_no_sense_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
