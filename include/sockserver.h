@@ -450,6 +450,28 @@ SKS_API int sks_server_fileno(sks_server *server);
 
 /** @} */
 
+/** @name Statistics
+ * @{ */
+
+/** What is counted of a server's requests; see sks_server_count(). */
+enum sks_count {
+    SKS_COUNT_TAKEN,   /**< requests that came, since the server was made */
+    SKS_COUNT_REFUSED, /**< of these, refused by verify_request */
+    SKS_COUNT_FAILED,  /**< of these, failed as handle_error is told */
+    SKS_COUNT_ACTIVE,  /**< under way now */
+    SKS_COUNT_WORKERS, /**< threads or child processes that the strategy has
+                            now, beside the thread that serves */
+    SKS_COUNT_RESPAWNS /**< children that replaced one that had ended */
+};
+
+/** One of the counts, of all processes that serve together.  They are taken
+ * while requests come and go: two of them need not fit together.  Any thread,
+ * any of the server's processes; does not wait.
+ * @param what one of ::sks_count; 0 is returned of any other */
+SKS_API unsigned long sks_server_count(const sks_server *server, int what);
+
+/** @} */
+
 /** @name Strategies: ForkingMixIn, ThreadingMixIn
  * @{ */
 
@@ -495,7 +517,36 @@ typedef struct sks_coroutine_config {
  * its thread. */
 SKS_API const sks_strategy *sks_coroutine(void);
 
-/** A strategy by its name: "forking".  NULL if this build has no such one. */
+/** Child processes, one for each processor (two at least) unless max_workers
+ * says otherwise, that each accept for themselves: a process that serves is
+ * not made anew for each request, and a crash costs one client.  The config is
+ * an ::sks_prefork_config or NULL. */
+SKS_API const sks_strategy *sks_prefork(void);
+
+/** How sks_prefork() works.  Zeroed members are defaults, and so is what lies
+ * beyond .size.  Read when serving starts. */
+typedef struct sks_prefork_config {
+    size_t size; /**< sizeof(sks_prefork_config) */
+
+    /** How each child runs its requests (one after the other).  Under one that
+     * runs many at once a crash costs all clients of that child: handle_error
+     * is told of each, but with the address "unknown". */
+    const sks_strategy *inner;
+    void *inner_config;         /**< the inner strategy's config */
+    unsigned inner_max_workers; /**< the inner strategy's max_workers (its own
+                                     default; 1 if it ::SKS_MULTIPLEXES) */
+
+    /** Requests after which a child is replaced (0: never): it gets no more,
+     * and ends with its last one. */
+    unsigned long max_requests;
+
+    /** How often in a row children may end before they served anything, or
+     * cannot be forked (10).  If none is left then, serving fails. */
+    unsigned max_failures;
+} sks_prefork_config;
+
+/** A strategy by its name: "forking"; "prefork:threading" is a prefork whose
+ * children run threading.  NULL if this build has no such one. */
 SKS_API const sks_strategy *sks_strategy_find(const char *name);
 /** The name of the i-th strategy of this build, from 0; NULL past the last. */
 SKS_API const char *sks_strategy_names(size_t i);

@@ -19,6 +19,7 @@ struct sks__child {
     pid_t pid;
     int fd;     /* readable, or at end of file, once the child has ended */
     int signal; /* that killed it, once reaped; 0: none */
+    int status; /* that it exited with otherwise */
 };
 
 /* The owner ends it with sks__children_close(). */

@@ -104,7 +104,7 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child)
         return 0;
     }
     child->pid = pid;
-    child->signal = 0;
+    child->signal = child->status = 0;
     return watch(c, child);
 }
 
@@ -122,7 +122,10 @@ static int has_ended(struct sks__child *child)
         return 1; /* somebody else reaped it */
     if (info.si_pid == 0)
         return 0;
-    child->signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+    if (info.si_code == CLD_EXITED)
+        child->status = info.si_status;
+    else
+        child->signal = info.si_status;
     return 1;
 }
 

@@ -67,7 +67,7 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child)
         return rc;
     }
     child->pid = pid;
-    child->signal = 0;
+    child->signal = child->status = 0;
     child->fd = fds[0];
     sks__list_append(&c->running, &child->node);
     return 1;
@@ -84,6 +84,8 @@ static int has_ended(struct sks__child *child)
     while (pid < 0 && errno == EINTR);
     if (pid > 0 && WIFSIGNALED(status))
         child->signal = WTERMSIG(status);
+    else if (pid > 0)
+        child->status = WEXITSTATUS(status);
     return pid != 0; /* an error: somebody else reaped it */
 }
 

@@ -72,8 +72,10 @@ static int open_shared(sks_server *server)
 
     if (page == MAP_FAILED)
         return -errno;
+    /* It is zeroed, and no more of it than is used takes memory. */
     server->shared = page;
-    atomic_init(&server->shared->stops, 0);
+    server->tally = &server->shared->tally[0];
+    atomic_init(&server->shared->tallies, 1);
     return 0;
 }
 
@@ -112,6 +114,7 @@ static sks_server *server_new(int socktype)
     server->options = defaults;
     server->strategy = *sks_synchronous();
     server->stop.read_fd = server->turn.read_fd = server->gathered_fd = -1;
+    server->turn_by = SKS__NEVER;
     sks__list_init(&server->requests);
     atomic_init(&server->exposed_fd, -1);
     atomic_init(&server->holds, 1);

@@ -14,6 +14,7 @@
 #include <sockserver/strategy.h>
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -47,10 +48,25 @@ struct sks__hooks {
     void *log_arg;
 };
 
+/* What one process counts of its requests: on cache lines of its own, so that
+ * processes do not slow each other down. */
+struct sks__tally {
+    alignas(64) atomic_ulong taken; /* all that came */
+    atomic_ulong refused, failed;
+    atomic_uint active;       /* taken and not ended */
+    atomic_int alive;         /* of a worker: its process has not ended */
+    struct sks__address peer; /* of a worker: of the latest one taken */
+};
+
 /* What a forked child shares with its parent: so that a handler in a child can
- * ask for a shutdown, and a request in a child hears of one. */
+ * ask for a shutdown, a request in a child hears of one, and the parent knows
+ * what its children do. */
 struct sks__shared {
-    atomic_uint stops; /* shutdowns asked for so far */
+    atomic_uint stops;        /* shutdowns asked for so far */
+    atomic_uint tallies;      /* how many of these are used; one at least */
+    atomic_llong short_until; /* a shortage until then is not a new one */
+    atomic_ulong workers, respawns;
+    struct sks__tally tally[1 + SKS_PROCESSES_MAX]; /* 0: the server's own */
 };
 
 /* Made by a constructor.  Freed when the last hold is released: its owner has
@@ -75,15 +91,18 @@ struct sks_server {
     int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
 
     struct sks__shared *shared; /* a shared mapping */
+    struct sks__tally *tally;   /* in there: of this process */
     atomic_uint stops_served;   /* shutdowns that serve_forever obeyed */
-    atomic_int stopped_here;    /* a signal asked this process alone */
+    atomic_int stopped_here;    /* this process alone should stop */
+    atomic_int retired;         /* a worker that gets no further requests */
     atomic_int exposed_fd;      /* see sks__server_expose() */
     struct sks__wakeup stop;    /* raised: look at shared->stops */
     struct sks__wakeup turn;    /* raised: look around again */
     atomic_int wants_turn;      /* raise turn when a request ends */
     atomic_llong paused_until;  /* for want of resources; a moment */
     atomic_int pause_reason;    /* the error */
-    atomic_llong short_until;   /* a shortage until then is not a new one */
+    int64_t turn_by;            /* the strategy wants a turn until then */
+    int serve_error;            /* the strategy cannot go on */
 
     int fault; /* the first setter's; sticks */
     int bound, closed;
@@ -91,7 +110,12 @@ struct sks_server {
     int detached;      /* in a forked child, for one request */
     sks_request *kept; /* which, or NULL */
     atomic_uint holds;
-    atomic_uint active; /* requests taken and not ended */
+
+    int worker;               /* in a forked child that gets requests itself */
+    int leash;                /* of a worker: see sks_server_work() */
+    int has_loops;            /* of a worker: its strategy has the listeners */
+    struct sks__wakeup above; /* of a worker: the parent's stop */
+    unsigned long taken_max;  /* of a worker: it retires then; 0: never */
 
     pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t left;       /* serving became 0 */
@@ -135,6 +159,26 @@ void sks__server_open_wakeups(sks_server *server);
 /* True in a forked child of the process that binds or serves. */
 int sks__server_is_copy(const sks_server *server);
 
+/* In a forked child: locks that nobody holds, since another thread of the
+ * parent may have held the copied ones; and no copy of a request but keep. */
+void sks__server_renew_locks(sks_server *server);
+void sks__server_drop_requests(sks_server *server, sks_request *keep);
+
+/* Starts the strategy, unless it has started. */
+int sks__server_start_strategy(sks_server *server);
+
+/* The strategy's serve, or the default loop. */
+int sks__server_run_strategy(sks_server *server);
+
+/* This process alone should stop.  Any thread, any signal handler. */
+void sks__server_stop_here(sks_server *server);
+
+/* Requests under way: of a worker its own, else of all processes. */
+unsigned sks__server_active(const sks_server *server);
+
+/* True while something is under way that a close waits for. */
+int sks__server_is_busy(const sks_server *server);
+
 /* Binds if nobody did, starts the strategy, and makes the calling thread the
  * one that serves: 0, and sks__server_leave() must follow; or an error. */
 int sks__server_enter(sks_server *server);
@@ -151,6 +195,10 @@ enum sks__server_turn {
  * if none, or an error that keeps it from getting any. */
 int sks__server_turn(sks_server *server, enum sks__server_turn turn,
                      int64_t until);
+
+/* Counts n new requests. */
+void sks__tally_take(sks_server *server, sks_request *const *requests,
+                     size_t n);
 
 /* Enters new requests in the books. */
 void sks__server_list(sks_server *server, sks_request *const *requests,
@@ -181,6 +229,9 @@ void sks__signals_forget(sks_server *server);
 
 /* Forgets that overflows of the server's stacks are to be told. */
 void sks__overflow_forget(sks_server *server);
+/* Takes over a strategy's table: 0, or an error and why. */
+int sks__server_copy_strategy(sks_server *server, const sks_strategy *strategy,
+                              const char **why);
 
 /* handle_error, or a debug line if only the peer went away. */
 void sks__server_handle_error(sks_server *server, const sks_request *request,

@@ -30,7 +30,7 @@ static int is_inside(sks_server *server)
 
     if (server->detached)
         return server->kept != NULL && is_run_by(server->kept, self);
-    if (sks__server_is_copy(server))
+    if (sks__server_is_copy(server) && !server->worker)
         return 0;
     pthread_mutex_lock(&server->lock);
     inside = server->serving && pthread_equal(server->server_thread, self);
@@ -69,10 +69,10 @@ static int await_ends(sks_server *server, int64_t until)
 {
     if (!await_left(server, until))
         return 0;
-    while (atomic_load(&server->active) > 0 && sks__clock_left_ms(until) != 0)
+    while (sks__server_is_busy(server) && sks__clock_left_ms(until) != 0)
         if (sks__server_turn(server, SKS__TURN_DRAINING, until) < 0)
             return 0;
-    return atomic_load(&server->active) == 0;
+    return !sks__server_is_busy(server);
 }
 
 /* Requests under way end by themselves, or else by force. */
@@ -110,7 +110,7 @@ static void finish_closing(sks_server *server, int ended)
 {
     stop_strategy(server, ended && server->options.block_on_close);
     close_stream_listeners(server);
-    if (atomic_load(&server->active) == 0)
+    if (atomic_load(&server->tally->active) == 0)
         sks__server_drop_listeners(server, 0);
     server->closed = 1;
 }
@@ -152,7 +152,7 @@ static int close_owned(sks_server *server)
     if (!ended)
         return sks__server_fail(server, SKS_ETIMEDOUT,
                                 "%u requests did not end in the drain time",
-                                atomic_load(&server->active));
+                                sks__server_active(server));
     return server->fault;
 }
 
@@ -206,8 +206,7 @@ void sks_server_free(sks_server *server)
 
 /* --- in a forked child --- */
 
-/* Another thread of the parent may have held the lock when it forked. */
-static void renew_locks(sks_server *server)
+void sks__server_renew_locks(sks_server *server)
 {
     server->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     server->left = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
@@ -216,7 +215,7 @@ static void renew_locks(sks_server *server)
 
 /* The other requests' structs stay as they are: each page that is written to
  * would be copied for this child. */
-static void drop_requests(sks_server *server, sks_request *keep)
+void sks__server_drop_requests(sks_server *server, sks_request *keep)
 {
     for (struct sks__list *n = server->requests.next; n != &server->requests;
          n = n->next) {
@@ -247,8 +246,8 @@ void sks_server_detach(sks_server *server, sks_request *keep)
 {
     server->detached = 1;
     atomic_store(&server->exposed_fd, -1);
-    renew_locks(server);
-    drop_requests(server, keep);
+    sks__server_renew_locks(server);
+    sks__server_drop_requests(server, keep);
     drop_listeners_but(server, keep);
     sks__wakeup_close(&server->turn);
     sks__fd_close(server->gathered_fd);

@@ -151,29 +151,40 @@ void sks__server_open_wakeups(sks_server *server)
         refuse(server, rc, "a wake-up cannot be made:", sks_strerror(rc));
 }
 
-void sks_server_set_strategy(sks_server *server, const sks_strategy *strategy,
-                             void *config)
+int sks__server_copy_strategy(sks_server *server, const sks_strategy *strategy,
+                              const char **why)
 {
     sks_strategy own;
     const size_t least = offsetof(sks_strategy, process_request) +
                          sizeof strategy->process_request;
 
+    *why = "is NULL";
+    if (strategy == NULL)
+        return SKS_EVTABLE;
+    *why = "has not the size of a strategy";
+    if (copy_table(&own, sizeof own, strategy, least) < 0)
+        return SKS_EVTABLE;
+    *why = "has no name or no process_request function";
+    if (own.name == NULL || own.process_request == NULL)
+        return SKS_EVTABLE;
+    *why = "has a self_size or request_size over 64 MiB";
+    if (own.self_size > SKS__BUFFER_MAX || own.request_size > SKS__BUFFER_MAX)
+        return -EINVAL;
+    server->strategy = own;
+    return 0;
+}
+
+void sks_server_set_strategy(sks_server *server, const sks_strategy *strategy,
+                             void *config)
+{
+    const char *why;
+    int rc;
+
     if (!may_set(server, "the strategy"))
         return;
-    if (strategy == NULL)
-        refuse(server, SKS_EVTABLE, "the strategy", "is NULL");
-    else if (copy_table(&own, sizeof own, strategy, least) < 0)
-        refuse(server, SKS_EVTABLE, "the strategy's size",
-               "is not that of a strategy");
-    else if (own.name == NULL || own.process_request == NULL)
-        refuse(server, SKS_EVTABLE, "the strategy",
-               "has no name or no process_request function");
-    else if (own.self_size > SKS__BUFFER_MAX ||
-             own.request_size > SKS__BUFFER_MAX)
-        refuse(server, -EINVAL, "the strategy's self_size or request_size",
-               "is over 64 MiB");
-    else
-        server->strategy = own;
+    rc = sks__server_copy_strategy(server, strategy, &why);
+    if (rc < 0)
+        refuse(server, rc, "the strategy", why);
     server->strategy_config = config;
 }
 

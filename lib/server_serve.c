@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,11 +29,17 @@ enum { RECOVERED_MS = 5000 };
  * hears at the next turn, PAUSE_MS later at most. */
 enum { WATCHED_MAX = 64 };
 
-int sks_server_stopping(const sks_server *server)
+/* True once requests under way should end, too. */
+static int is_told(const sks_server *server)
 {
     return atomic_load(&server->shared->stops) !=
                atomic_load(&server->stops_served) ||
            atomic_load(&server->stopped_here);
+}
+
+int sks_server_stopping(const sks_server *server)
+{
+    return is_told(server) || atomic_load(&server->retired);
 }
 
 /* --- asking for shutdown --- */
@@ -78,6 +86,18 @@ void sks_server_shutdown(sks_server *server)
     atomic_fetch_add(&server->shared->stops, 1);
     interrupt_exposed(server);
     sks__wakeup_raise(&server->stop);
+    if (server->worker)
+        sks__wakeup_raise(&server->above);
+    errno = kept;
+}
+
+void sks__server_stop_here(sks_server *server)
+{
+    int kept = errno;
+
+    atomic_store(&server->stopped_here, 1);
+    interrupt_exposed(server);
+    sks__wakeup_raise(&server->stop);
     errno = kept;
 }
 
@@ -89,12 +109,12 @@ void sks__server_list(sks_server *server, sks_request *const *requests,
     unsigned served = atomic_load(&server->stops_served);
 
     atomic_fetch_add(&server->holds, (unsigned)n);
-    atomic_fetch_add(&server->active, (unsigned)n);
+    sks__tally_take(server, requests, n);
     pthread_mutex_lock(&server->lock);
     for (size_t i = 0; i < n; i++) {
         requests[i]->stops_at_birth = served;
         sks__list_append(&server->requests, &requests[i]->booking->node);
-        if (sks_server_stopping(server))
+        if (is_told(server))
             requests[i]->listener->transport->interrupt(requests[i], 0);
     }
     pthread_mutex_unlock(&server->lock);
@@ -113,7 +133,7 @@ void sks__server_unlist(sks_server *server, sks_request *const *requests,
 
 void sks__server_ended(sks_server *server, size_t n)
 {
-    atomic_fetch_sub(&server->active, (unsigned)n);
+    atomic_fetch_sub(&server->tally->active, (unsigned)n);
     if (atomic_load(&server->wants_turn))
         sks__wakeup_raise(&server->turn);
     sks__server_release(server, n);
@@ -137,7 +157,7 @@ static int is_full(const sks_server *server)
 
     if (server->strategy.flags & SKS_MULTIPLEXES)
         return 0;
-    return most != 0 && atomic_load(&server->active) >= most;
+    return most != 0 && atomic_load(&server->tally->active) >= most;
 }
 
 /* --- pausing --- */
@@ -149,14 +169,15 @@ static int is_paused(const sks_server *server)
     return until != 0 && sks__clock_ms() < until;
 }
 
-/* One line for each shortage, however long it lasts. */
+/* One line for each shortage, however long it lasts and however many processes
+ * it is told. */
 static void pause_listeners(sks_server *server, int why)
 {
     long long now = sks__clock_ms();
 
     atomic_store(&server->pause_reason, why);
     atomic_store(&server->paused_until, now + PAUSE_MS);
-    if (atomic_exchange(&server->short_until, now + RECOVERED_MS) < now)
+    if (atomic_exchange(&server->shared->short_until, now + RECOVERED_MS) < now)
         sks_server_log(server, SKS_ERROR, "new requests must wait: %s",
                        sks_strerror(why));
 }
@@ -176,6 +197,12 @@ static int is_verified(sks_server *server, const sks_request *r)
            hooks->verify_request(hooks->verify_request_arg, r);
 }
 
+static void refuse(sks_server *server, sks_request *r)
+{
+    atomic_fetch_add(&server->tally->refused, 1);
+    sks__request_refuse(r);
+}
+
 /* How many of the n requests are to be served, which then come first; the
  * others are closed. */
 static size_t verify(sks_server *server, sks_request **requests, size_t n)
@@ -186,7 +213,7 @@ static size_t verify(sks_server *server, sks_request **requests, size_t n)
         if (is_verified(server, requests[i]))
             requests[good++] = requests[i];
         else
-            sks__request_refuse(requests[i]);
+            refuse(server, requests[i]);
     return good;
 }
 
@@ -232,8 +259,8 @@ static int take_from(sks_server *server, struct sks__listener *l,
         sks__server_list(server, out, (size_t)rc);
         return (int)verify(server, out, (size_t)rc);
     }
-    if (rc == -EAGAIN)
-        return rc;
+    if (rc == -EAGAIN || sks_server_stopping(server))
+        return -EAGAIN;
     if (!sks__error_is_shortage(rc))
         return sks__server_fail(server, rc, "cannot get requests on %s: %s",
                                 l->text, sks_strerror(rc));
@@ -399,8 +426,10 @@ static void look_around(sks_server *server, struct watch *w,
     else
         atomic_store(&server->wants_turn, turn == SKS__TURN_DRAINING);
     /* The last one may have ended before anybody asked to hear of it. */
-    if (turn == SKS__TURN_DRAINING && atomic_load(&server->active) == 0)
+    if (turn == SKS__TURN_DRAINING && !sks__server_is_busy(server))
         w->until = 0;
+    until_no_later_than(w, server->turn_by);
+    server->turn_by = SKS__NEVER;
     for (size_t i = 0; i < w->listener_count; i++)
         add(w, server->listeners[i].fd);
     add_strategys(w, server);
@@ -493,12 +522,32 @@ static int loop(sks_server *server, enum sks__server_turn turn)
                                   sks__clock_after(
                                       server->options.poll_interval_ms));
 
+        if (rc == 0 || rc == 1)
+            rc = server->serve_error;
         if (rc < 0)
             return rc;
         if (hooks->service_actions != NULL)
             hooks->service_actions(hooks->service_actions_arg, server);
     }
     return 0;
+}
+
+void sks_server_want_turn(sks_server *server, int ms)
+{
+    int64_t moment = sks__clock_after(ms);
+
+    if (moment < server->turn_by)
+        server->turn_by = moment;
+}
+
+void sks_server_give_up(sks_server *server, int error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(server->error, sizeof server->error, format, args);
+    va_end(args);
+    server->serve_error = error;
 }
 
 int sks_server_supervise(sks_server *server)
@@ -508,7 +557,7 @@ int sks_server_supervise(sks_server *server)
 
 /* --- entering and leaving --- */
 
-static int start_strategy(sks_server *server)
+int sks__server_start_strategy(sks_server *server)
 {
     const sks_strategy *s = &server->strategy;
     int rc;
@@ -570,7 +619,7 @@ int sks__server_enter(sks_server *server)
     sks_server_hold(server);
     rc = sks_server_bind(server);
     if (rc == 0)
-        rc = start_strategy(server);
+        rc = sks__server_start_strategy(server);
     if (rc < 0)
         sks__server_leave(server);
     return rc;
@@ -606,15 +655,21 @@ void sks__server_give_up_held(sks_server *server)
         sks_request_fail(r, atomic_load(&server->pause_reason));
 }
 
+int sks__server_run_strategy(sks_server *server)
+{
+    return server->strategy.serve != NULL
+               ? server->strategy.serve(server->strategy_self, server)
+               : loop(server, SKS__TURN_TAKING);
+}
+
 int sks_server_serve_forever(sks_server *server)
 {
     int rc = sks__server_enter(server);
 
     if (rc < 0)
         return rc;
-    rc = server->strategy.serve != NULL
-             ? server->strategy.serve(server->strategy_self, server)
-             : loop(server, SKS__TURN_TAKING);
+    server->serve_error = 0;
+    rc = sks__server_run_strategy(server);
     if (rc == 0) {
         sks__server_interrupt(server, 0);
         obey(server);

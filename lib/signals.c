@@ -47,7 +47,9 @@ static void ask(int signal)
             continue;
         asked = 1;
         /* A terminal signals forked children too, whose parent decides. */
-        if (server->detached)
+        if (server->worker)
+            sks__server_stop_here(server);
+        else if (server->detached)
             atomic_store(&server->stopped_here, 1);
         else
             sks_server_shutdown(server);

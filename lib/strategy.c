@@ -1,11 +1,17 @@
 /* The strategies of this build, by name. */
+#include "strategy_prefork.h"
+
 #include <sockserver/strategy.h>
 
 #include <stddef.h>
 #include <string.h>
 
 static const sks_strategy *(*const strategies[])(void) = {
-    sks_synchronous, sks_forking, sks_threading, sks_thread_pool, sks_coroutine,
+    sks_synchronous,        sks_forking,
+    sks_threading,          sks_thread_pool,
+    sks_coroutine,          sks_prefork,
+    sks__prefork_threading, sks__prefork_thread_pool,
+    sks__prefork_coroutine,
 };
 
 const char *sks_strategy_names(size_t i)

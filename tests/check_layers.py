@@ -30,11 +30,8 @@ def includes(path):
 
 def floor_of(path):
     """None for a noun that FLOORS lacks."""
-    noun, _, kind = path.stem.partition("_")
-    if noun == "strategy":
-        # strategy.c itself knows the strategies by name.
-        return STRATEGY if kind else CORE
-    return FLOOR.get(noun)
+    noun = path.stem.partition("_")[0]
+    return STRATEGY if noun == "strategy" else FLOOR.get(noun)
 
 
 def faults_of_library_file(path):

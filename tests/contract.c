@@ -91,6 +91,15 @@ const char *contract_add_address(struct contract *c)
     return path;
 }
 
+void contract_need_workers(struct contract *c, unsigned n)
+{
+    unsigned most = c->strategy->max_workers;
+
+    if ((c->traits & CONTRACT_LIMITS) && (c->traits & CONTRACT_PARALLEL) &&
+        most < n)
+        sks_server_set_max_workers(c->server, n);
+}
+
 void contract_bind(struct contract *c)
 {
     int rc = sks_server_bind(c->server);

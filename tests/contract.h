@@ -147,6 +147,10 @@ void contract_set_up(struct contract *c);
  * a Unix socket, good until the next call. */
 const char *contract_add_address(struct contract *c);
 
+/* For cases that have so many clients at once: sets max_workers, if the
+ * strategy's own may be lower. */
+void contract_need_workers(struct contract *c, unsigned n);
+
 /* Binds, and learns the port. */
 void contract_bind(struct contract *c);
 

@@ -43,9 +43,18 @@ static void two_requests_run_at_once(struct contract *c)
     client_expect(second, "done\n");
 }
 
+static void serve_three(struct contract *c)
+{
+    sks_handler handler = contract_handler(contract_lines_handle);
+
+    contract_make(c, &handler);
+    contract_need_workers(c, 3);
+    contract_start(c);
+}
+
 static void a_silent_client_holds_up_no_other(struct contract *c)
 {
-    contract_serve(c, contract_lines_handle);
+    serve_three(c);
     contract_connect(c);
     contract_echo(c);
     contract_connect(c);
@@ -58,7 +67,7 @@ a_finished_client_sees_end_of_file_while_others_run(struct contract *c)
 {
     int fds[3];
 
-    contract_serve(c, contract_lines_handle);
+    serve_three(c);
     for (int i = 0; i < 3; i++) {
         fds[i] = contract_connect(c);
         client_say(fds[i], "hello\n");

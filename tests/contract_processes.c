@@ -164,6 +164,29 @@ static void crashes_are_logged_without_a_hook(struct contract *c)
         assert_true(deadline_nap(start));
 }
 
+/* Where many share a process, others that were just about to end may go with
+ * the one that crashed. */
+static void the_server_goes_on_after_a_crash(struct contract *c)
+{
+    char expected[16];
+    int fd;
+
+    snprintf(expected, sizeof expected, "error:%d", SKS_ECRASHED);
+    make(c, crashing_handle);
+    sks_server_set_handle_error(c->server, contract_tell_error, c);
+    contract_start(c);
+    for (int i = 0; i < 3; i++) {
+        fd = contract_connect(c);
+        client_say(fd, "crash\n");
+        trace_until(&c->trace, expected, 1);
+        if (c->traits & CONTRACT_STREAM)
+            client_expect_gone(fd);
+        client_close(fd);
+        contract_echo(c);
+    }
+    contract_close(c);
+}
+
 /* Crashed workers count no more. */
 static void crashes_leave_room_for_others(struct contract *c)
 {
@@ -272,10 +295,14 @@ static const struct contract_case shared[] = {
 
 static const struct contract_case processes[] = {
     CONTRACT_CASE(handlers_leave_the_servers_memory_alone),
-    CONTRACT_CASE(a_crash_costs_one_client),
     CONTRACT_CASE(crashes_are_logged_without_a_hook),
-    CONTRACT_CASE(crashes_leave_room_for_others),
+    CONTRACT_CASE(the_server_goes_on_after_a_crash),
     CONTRACT_CASE(a_process_for_a_request_may_shut_its_server_down),
+};
+
+static const struct contract_case one_by_one[] = {
+    CONTRACT_CASE(a_crash_costs_one_client),
+    CONTRACT_CASE(crashes_leave_room_for_others),
 };
 
 static const struct contract_case forking[] = {
@@ -291,6 +318,7 @@ const struct contract_list contract_processes[] = {
     CONTRACT_LIST(0, any),
     CONTRACT_LIST(CONTRACT_SHARED, shared),
     CONTRACT_LIST(CONTRACT_PROCESSES, processes),
+    CONTRACT_LIST(CONTRACT_PROCESSES | CONTRACT_LIMITS, one_by_one),
     CONTRACT_LIST(CONTRACT_DISPATCHES | CONTRACT_PROCESSES, forking),
     CONTRACT_LIST(CONTRACT_DISPATCHES | CONTRACT_PROCESSES | CONTRACT_STREAM,
                   forking_stream),

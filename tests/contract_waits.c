@@ -360,6 +360,7 @@ static void handlers_may_wait_for_the_same_descriptor(struct contract *c)
     contract_make(c, &handler);
     if (!(c->traits & CONTRACT_LIMITS))
         sks_server_set_max_workers(c->server, 1);
+    contract_need_workers(c, 3);
     contract_start(c);
     for (int i = 0; i < 3; i++) {
         fds[i] = contract_connect(c);

@@ -290,7 +290,7 @@ static void expect_run(int setup, int handle, int reply, int result,
     reply_result = reply;
     assert_int_equal(sks_request_run(r), result);
     assert_string_equal(events, wanted);
-    assert_int_equal(server->active, 0);
+    assert_int_equal(server->tally->active, 0);
     assert_true(sks__list_is_empty(&server->requests));
     sks_server_free(server);
 }
@@ -351,7 +351,7 @@ static void a_refused_request_is_shut_down_and_closed(void **state)
     (void)state;
     sks__request_refuse(request_new(server));
     assert_string_equal(events, "shutdown close ");
-    assert_int_equal(server->active, 0);
+    assert_int_equal(server->tally->active, 0);
     sks_server_free(server);
 }
 
@@ -438,7 +438,7 @@ static void many_run_one_by_one_and_are_answered_together(void **state)
                                 "reply reply "
                                 "error(-5) shutdown-waiting "
                                 "error(-5) shutdown-waiting close close ");
-    assert_int_equal(atomic_load(&server->active), 0);
+    assert_int_equal(atomic_load(&server->tally->active), 0);
     sks_server_free(server);
 }
 

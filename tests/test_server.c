@@ -116,7 +116,7 @@ static void a_strategy_must_be_complete(void **state)
     expect_strategy_refused(NULL, SKS_EVTABLE, "the strategy is NULL");
     s.size = 0;
     expect_strategy_refused(&s, SKS_EVTABLE,
-                            "the strategy's size is not that of a strategy");
+                            "the strategy has not the size of a strategy");
     s = good;
     s.name = NULL;
     expect_strategy_refused(
@@ -130,11 +130,13 @@ static void a_strategy_must_be_complete(void **state)
     s = good;
     s.self_size = (size_t)1 << 40;
     expect_strategy_refused(
-        &s, -EINVAL, "the strategy's self_size or request_size is over 64 MiB");
+        &s, -EINVAL,
+        "the strategy has a self_size or request_size over 64 MiB");
     s = good;
     s.request_size = (size_t)1 << 40;
     expect_strategy_refused(
-        &s, -EINVAL, "the strategy's self_size or request_size is over 64 MiB");
+        &s, -EINVAL,
+        "the strategy has a self_size or request_size over 64 MiB");
 }
 
 /* As a program that is older than the library would have it. */

@@ -126,6 +126,18 @@ SKS_API int sks_server_listener_fileno(const sks_server *server, size_t i);
  * @return 0 or an error */
 SKS_API int sks_server_supervise(sks_server *server);
 
+/** By service_actions: ends serving, which returns the error; the format says
+ * it in words for sks_server_error(). */
+SKS_API void sks_server_give_up(sks_server *server, int error,
+                                const char *format, ...) SKS_PRINTF(3, 4);
+
+/** By service_actions: has it called again within so many milliseconds, even
+ * if nothing happens.  To be asked for each time. */
+SKS_API void sks_server_want_turn(sks_server *server, int ms);
+
+/** Adds to #SKS_COUNT_WORKERS or #SKS_COUNT_RESPAWNS.  Any thread. */
+SKS_API void sks_server_add_count(sks_server *server, int what, int change);
+
 /** True once serving should end.  Any thread, any signal handler. */
 SKS_API int sks_server_stopping(const sks_server *server);
 
@@ -147,6 +159,41 @@ SKS_API void sks_server_release(sks_server *server);
  * but keep, so that they live on in the parent alone, and makes the server
  * fit for running keep and for sks_server_free(). */
 SKS_API void sks_server_detach(sks_server *server, sks_request *keep);
+
+/** How many processes of a server may be workers. */
+#define SKS_PROCESSES_MAX 1024
+
+/** What a forked child that gets requests itself is told.  Zeroed members
+ * are defaults. */
+typedef struct sks_worker {
+    size_t size;     /**< sizeof(sks_worker) */
+    unsigned number; /**< from 1 to #SKS_PROCESSES_MAX; no other living one's */
+
+    /** A descriptor, of a pipe's reading end for one, that becomes readable
+     * once the worker should end, and is at end of file once nobody waits for
+     * its requests to end: they then have the drain time left. */
+    int leash;
+
+    const sks_strategy *strategy; /**< how it runs requests (one by one) */
+    void *config;                 /**< that strategy's */
+    unsigned max_workers;         /**< that option there (its default) */
+    unsigned long max_requests;   /**< to get; then it ends (0: no limit) */
+} sks_worker;
+
+/** In a child that was forked by the thread that serves: makes its copy of the
+ * server serve by itself.  Returns when told by the leash, by a shutdown or a
+ * signal, or after max_requests, and the last request has ended; the child then
+ * ends with `_exit`.  Until then it has a thread of its own that watches the
+ * leash.
+ * @return 0 or an error */
+SKS_API int sks_server_work(sks_server *server, const sks_worker *worker);
+
+/** In the parent, of a worker whose process has ended: the requests that it had
+ * under way have failed, and handle_error is told, with the client's address if
+ * the worker ran one request at a time.
+ * @return how many requests the workers of this number got so far */
+SKS_API unsigned long sks_server_end_worker(sks_server *server, unsigned number,
+                                            int error);
 
 /** Writes a line to the server's log; cut at 511 bytes.  Any thread. */
 SKS_API void sks_server_log(sks_server *server, int level, const char *format,
