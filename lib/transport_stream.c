@@ -64,6 +64,10 @@ static int get_request(struct sks__listener *l, sks_request *r)
 
 static void shutdown_request(sks_request *r, int wait)
 {
+    /* Closing says it, too, where no other process holds the socket. */
+    if (wait && r->linger_ms == 0 && !r->stream.shared &&
+        r->stream.layer == &sks__socket_layer)
+        return;
     if (!wait || r->wfile.error != 0 || r->linger_ms == 0) {
         r->stream.layer->shutdown(&r->stream);
         return;
