@@ -28,6 +28,7 @@ struct sks__fiber {
     int ms;     /* how long it may take, -1: for ever */
     struct sks__coro *coro;
     struct sks__loop *loop;
+    int parked; /* ever */
     int arming; /* listed in loop->arming */
     struct sks__fiber *next_arming;
     struct sks__alarm alarm;
@@ -103,7 +104,7 @@ static void wait_is_over(struct sks__alarm *alarm)
 }
 
 /* The same fiber is not used again within the turn, whose events may still be
- * meant for the coroutine that ended. */
+ * meant for the coroutine that ended; unless it never had any. */
 static void retire(struct sks__fiber *f)
 {
     struct sks__loop *loop = f->loop;
@@ -113,9 +114,14 @@ static void retire(struct sks__fiber *f)
     sks__timers_cancel(&f->alarm.timer);
     sks__coro_free(f->coro);
     f->coro = NULL;
+    loop->running--;
+    if (!f->parked && f->own.node.fd < 0) {
+        f->next = loop->idle;
+        loop->idle = f;
+        return;
+    }
     f->next = loop->resting;
     loop->resting = f;
-    loop->running--;
 }
 
 static void resume(struct sks__fiber *f)
@@ -153,7 +159,7 @@ int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
     f->own = (struct sks__source){.node.fd = -1, .ready = own_ready};
     f->other = (struct sks__source){.node.fd = -1, .ready = other_ready};
     f->remembered = f->wanted = 0;
-    f->ends = 0;
+    f->ends = f->parked = 0;
     loop->running++;
     resume(f);
     return 0;
@@ -177,7 +183,7 @@ static int park(struct sks__fiber *f, int ms)
 {
     f->result = 0;
     f->ms = ms;
-    f->waiting = 1;
+    f->waiting = f->parked = 1;
     if (ms >= 0)
         arm_later(f);
     sks__coro_yield();

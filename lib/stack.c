@@ -15,9 +15,6 @@
 #endif
 #ifdef SKS__STACK_ASAN
 #include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(low, n) ((void)(low), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(low, n) ((void)(low), (void)(n))
 #endif
 
 /* A stack has no fewer, its guard included. */
@@ -43,11 +40,12 @@ static uint64_t all_of(const struct sks__stack_cache *cache)
 
 void *sks__stack_low(const struct sks__stack *stack)
 {
-    return sks__slab_low(stack->slab, sks__slab_index(stack));
+    return sks__slab_low(stack->slab, stack->index);
 }
 
 /* --- what is not taken must not be touched --- */
 
+#ifdef SKS__STACK_ASAN
 static size_t room(const struct sks__slab *slab, unsigned i)
 {
     return (size_t)((char *)sks__slab_stack(slab, i) - sks__slab_low(slab, i));
@@ -62,6 +60,17 @@ static void allow(const struct sks__slab *slab, unsigned i)
 {
     ASAN_UNPOISON_MEMORY_REGION(sks__slab_low(slab, i), room(slab, i));
 }
+#else
+static void forbid(const struct sks__slab *slab, unsigned i)
+{
+    (void)slab, (void)i;
+}
+
+static void allow(const struct sks__slab *slab, unsigned i)
+{
+    (void)slab, (void)i;
+}
+#endif
 
 /* --- slabs --- */
 
@@ -113,13 +122,16 @@ static struct sks__stack *take_cold(struct sks__stack_cache *cache)
 {
     struct sks__slab *slab = slab_with_cold(cache);
     struct sks__stack *stack;
+    unsigned i;
 
     if (slab == NULL)
         return NULL;
     if (slab->cold == all_of(cache))
         cache->idle_slabs--;
-    stack = sks__slab_stack(slab, (unsigned)__builtin_ctzll(slab->cold));
+    i = (unsigned)__builtin_ctzll(slab->cold);
+    stack = sks__slab_stack(slab, i);
     stack->slab = slab;
+    stack->index = i;
     slab->cold &= slab->cold - 1;
     if (slab->cold == 0)
         sks__list_remove(&slab->with_cold);
@@ -134,7 +146,7 @@ struct sks__stack *sks__stack_take(struct sks__stack_cache *cache)
 
     if (stack == NULL)
         return NULL;
-    i = sks__slab_index(stack);
+    i = stack->index;
     allow(stack->slab, i);
     sks__slab_set_taken(stack->slab, i, 1);
     return stack;
@@ -164,7 +176,7 @@ void sks__stack_give(struct sks__stack *stack)
 {
     struct sks__slab *slab = stack->slab;
     struct sks__stack_cache *cache = slab->cache;
-    unsigned i = sks__slab_index(stack);
+    unsigned i = stack->index;
 
     sks__slab_set_taken(slab, i, 0);
     forbid(slab, i);
@@ -216,7 +228,7 @@ void sks__stack_cache_shrink(struct sks__stack_cache *cache, size_t keep)
     while (cache->kept_count > keep) {
         struct sks__stack *stack = take_kept(cache);
 
-        cool(stack->slab, sks__slab_index(stack));
+        cool(stack->slab, stack->index);
     }
 }
 

@@ -12,6 +12,7 @@
 #ifndef SKS__STACK_H
 #define SKS__STACK_H
 
+#include <stdalign.h>
 #include <stddef.h>
 
 /* What a stack has of address space unless told otherwise: bytes. */
@@ -25,6 +26,7 @@ struct sks__slab;
 struct sks__stack {
     struct sks__stack *next; /* in the cache, while it is kept */
     struct sks__slab *slab;
+    alignas(16) unsigned index; /* which of the slab's stacks it is */
 };
 
 /* A cache of stacks of size bytes each, guard included: rounded up to whole

@@ -204,13 +204,6 @@ struct sks__stack *sks__slab_stack(const struct sks__slab *slab, unsigned i)
     return stack_at(base_of(slab), stack_size_of(slab), i);
 }
 
-unsigned sks__slab_index(const struct sks__stack *stack)
-{
-    size_t offset = (size_t)((const char *)stack - base_of(stack->slab));
-
-    return (unsigned)(offset / stack_size_of(stack->slab));
-}
-
 char *sks__slab_low(const struct sks__slab *slab, unsigned i)
 {
     return base_of(slab) + i * stack_size_of(slab) + sks__slab_page();

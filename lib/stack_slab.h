@@ -40,9 +40,6 @@ void sks__slab_free(struct sks__slab *slab, unsigned count);
 /* Where the i-th stack begins, downwards. */
 struct sks__stack *sks__slab_stack(const struct sks__slab *slab, unsigned i);
 
-/* Which of its slab's stacks it is. */
-unsigned sks__slab_index(const struct sks__stack *stack);
-
 /* The byte above the i-th stack's guard. */
 char *sks__slab_low(const struct sks__slab *slab, unsigned i);
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* How many stacks of ended requests, and buffers of waiting ones, are kept. */
-enum { STACKS_KEPT = 1024, BUFFERS_KEPT = 16 };
+enum { STACKS_KEPT = 1024, BUFFERS_KEPT = 64 };
 
 /* Beyond these a stack's size is a mistake. */
 enum { STACK_LEAST = 16 * 1024, STACK_MOST = 1 << 30 };
