@@ -16,10 +16,11 @@ from harness.errors import CannotStart
 from harness.process import running
 from harness.servers import discover
 
-# Strategies in which a worker has one connection; these must have as many as
-# there are connections that stay.
-EACH = ("forking", "threading", "thread-pool", "prefork")
-CONNECTIONS = 600
+# Workers for 600 connections that stay, of strategies in which a worker has one
+# connection, or a few.
+WORKERS = {"forking": 600, "threading": 600, "thread-pool": 600,
+           "prefork": 600, "prefork:thread-pool": 80}
+FEW = (*WORKERS, "synchronous", "prefork:threading", "python")
 
 NGINX = """daemon off; worker_processes 1; master_process off;
 pid {dir}/nginx.pid; error_log {dir}/nginx.log crit;
@@ -83,9 +84,7 @@ class Server:
 
     def fits(self, row):
         """Whether it can have so many connections at once."""
-        one_each = self.name.removeprefix("sks:") in (
-            *EACH, "synchronous", "python")
-        return row[0] != "idle" or not one_each
+        return row[0] != "idle" or self.name.removeprefix("sks:") not in FEW
 
     @contextmanager
     def started(self, core, row):
@@ -139,10 +138,10 @@ class Configured:
 def ours(program, name, www):
     """sockserver-httpd under a strategy; idle connections are kept."""
     def command(_, row):
-        kept = name in EACH and not row[2]
+        workers = WORKERS.get(name) if not row[2] else None
         return [str(program.absolute()), "--quiet", "--directory", www,
                 "--strategy", name, "--idle-timeout", "600",
-                *(["--max-workers", str(CONNECTIONS)] if kept else []), "0"]
+                *(["--max-workers", str(workers)] if workers else []), "0"]
     return Server(f"sks:{name}", command, True)
 
 

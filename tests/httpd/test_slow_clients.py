@@ -7,6 +7,10 @@ from service import ServiceTest, run, under_each_strategy
 
 PROGRAM = sys.argv[1]
 SLOW = 1000
+# Where a worker has one client, or a few.
+WORKERS = {"forking": 2 * SLOW, "threading": 2 * SLOW,
+           "thread-pool": 2 * SLOW, "prefork": SLOW + 20,
+           "prefork:threading": 8, "prefork:thread-pool": SLOW // 4}
 
 
 class SlowClients(ServiceTest):
@@ -15,9 +19,8 @@ class SlowClients(ServiceTest):
         """So many workers that the silent clients are in nobody's way, where a
         worker has one client; and time for a machine that is slow itself."""
         time = ("--first-byte-timeout", "600", "--header-timeout", "600")
-        if self.strategy == "coroutine":
-            return time
-        return (*time, "--max-workers", str(4 * SLOW))
+        workers = WORKERS.get(self.strategy)
+        return (*time, "--max-workers", str(workers)) if workers else time
 
     def test_a_good_client_is_served(self):
         if self.strategy == "synchronous":
