@@ -27,6 +27,7 @@ enum status client_say(enum status status, const char *format, ...)
 static enum status status_of(int code)
 {
     switch (code) {
+    case CODE_MALFORMED:
     case CODE_WHO:
     case CODE_REFUSED:
     case CODE_TOO_LARGE:

@@ -51,12 +51,31 @@ static void stat_file(struct session *session)
     session_reply(session, CODE_DONE, keys, "here it is");
 }
 
-static void change(struct session *session, int rc, const char *sentence)
+/* A change of the folder, which waits for the disk. */
+static void change(struct session *session, int (*fn)(void *session),
+                   const char *sentence)
 {
+    int rc = sks_request_offload(session->request, fn, session);
+
     if (rc < 0)
         session_fault(session, rc);
     else
         session_reply(session, CODE_DONE, "", sentence);
+}
+
+static int delete_file(void *arg)
+{
+    const struct session *session = arg;
+
+    return library_delete(&session->service->library, session->command.name);
+}
+
+static int rename_file(void *arg)
+{
+    const struct session *session = arg;
+
+    return library_rename(&session->service->library, session->command.name,
+                          session->command.other);
 }
 
 static void prove(struct session *session)
@@ -88,10 +107,7 @@ static void quit(struct session *session)
 
 void session_run(struct session *session)
 {
-    const struct library *library = &session->service->library;
-    const struct command *command = &session->command;
-
-    switch (command->verb) {
+    switch (session->command.verb) {
     case VERB_LIST:
         list(session);
         break;
@@ -117,11 +133,10 @@ void session_run(struct session *session)
         session_abort(session);
         break;
     case VERB_DELETE:
-        change(session, library_delete(library, command->name), "deleted");
+        change(session, delete_file, "deleted");
         break;
     case VERB_RENAME:
-        change(session, library_rename(library, command->name, command->other),
-               "renamed");
+        change(session, rename_file, "renamed");
         break;
     case VERB_AUTH:
         prove(session);

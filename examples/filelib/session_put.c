@@ -114,8 +114,21 @@ static int has_no_upload(struct session *session)
     return 1;
 }
 
+struct commitment {
+    struct upload *upload;
+    const unsigned char *digest;
+};
+
+static int commit(void *arg)
+{
+    const struct commitment *commitment = arg;
+
+    return upload_commit(commitment->upload, commitment->digest);
+}
+
 void session_commit(struct session *session)
 {
+    struct commitment commitment;
     char keys[128], hex[PROTOCOL_HEX + 1];
     int64_t size;
     int rc;
@@ -123,7 +136,8 @@ void session_commit(struct session *session)
     if (has_no_upload(session))
         return;
     size = upload_received(session->upload);
-    rc = upload_commit(session->upload, session->command.digest);
+    commitment = (struct commitment){session->upload, session->command.digest};
+    rc = sks_request_offload(session->request, commit, &commitment);
     session->upload = NULL;
     session->bytes = size;
     if (rc < 0) {

@@ -172,6 +172,39 @@ class Transfers(LibraryTest):
                         "the server noticed")
         self.assertEqual(self.names(), [])
 
+    def begun_upload(self):
+        """The real client in the middle of a file that does not end soon."""
+        with open(self.local / "y", "wb") as file:
+            file.truncate(8 << 30)
+
+        def is_under_way():
+            text = pathlib.Path(f"/proc/{client.pid}/io").read_text()
+            return int(text.split()[1]) > 8 << 20
+        client = self.begin("put", "y", ready=lambda: True)
+        self.wait_until(is_under_way, "bytes are on their way")
+        return client
+
+    def test_the_client_killed_in_an_upload_leaves_nothing_visible(self):
+        self.start()
+        client = self.begun_upload()
+        client.kill()
+        client.wait(60)
+        self.wait_until(lambda: any(" PUT y " in line
+                                    for line in self.log_lines()),
+                        "the server noticed")
+        self.assertEqual(self.listed(), {})
+        self.assertFalse(self.root.joinpath("y").exists())
+
+    def test_the_client_tells_of_a_server_killed_in_its_upload(self):
+        self.start()
+        client = self.begun_upload()
+        self.kill_server()
+        self.assertEqual(client.wait(60), INTERRUPTED)
+        self.assertIn(b"the server is gone", client.stderr.read())
+        self.start()
+        self.assertEqual(self.listed(), {})
+        self.assertFalse(self.root.joinpath("y").exists())
+
     def kill_server(self):
         """As out of memory does, with all of its children."""
         children = self.server.children()

@@ -1,11 +1,14 @@
 """Many clients at once under one strategy, and how the server ends."""
 import concurrent.futures
+import os
 import signal
 import sys
+import unittest
+import unittest.mock
 
 from library import LibraryTest, Talk, digest, main
 
-STRATEGY = sys.argv[3]
+STRATEGY, SLOW_DISK = sys.argv[3:5]
 CLIENTS = 50
 ROUNDS = 20
 
@@ -41,6 +44,28 @@ class Clients(LibraryTest):
         self.assertEqual(self.server.end(), 0)
         lines = [line for line in self.log_lines() if " QUIT " not in line]
         self.assertEqual(len(lines), CLIENTS * ROUNDS * 6)
+
+    @unittest.skipUnless(SLOW_DISK and STRATEGY != "synchronous",
+                         "serves one at a time")
+    def test_a_slow_disk_holds_up_nobody_else(self):
+        there = self.local / "the disk is done"
+        with unittest.mock.patch.dict(os.environ, {
+                "LD_PRELOAD": SLOW_DISK, "SLOW_FSYNC_UNTIL": str(there)}):
+            # One thread is enough for coroutines.
+            self.start("--max-workers", "1" if "coroutine" in STRATEGY else "9")
+        talks = [self.talk() for _ in range(3)]
+        self.root.joinpath("old").touch()
+        self.assertEqual(talks[0].ask("PUT x 5").code, 150)
+        for talk, order in zip(talks, (
+                b"DATA 5\nhelloCOMMIT " + digest(b"hello").encode(),
+                b"DELETE old", b"RENAME new newer")):
+            talk.send(order + b"\n")
+        self.assertEqual(talks[2].reply().code, 404)
+        self.assertEqual(talks[2].ask("LIST").code, 200)
+        there.touch()
+        self.assertEqual(talks[0].reply().code, 201)
+        self.assertEqual(talks[1].reply().code, 200)
+        self.assertEqual(self.names(), [b"x"])
 
     def test_the_log_has_a_line_for_each_command(self):
         self.start()

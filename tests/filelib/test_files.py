@@ -100,6 +100,17 @@ class Files(LibraryTest):
         self.assertEqual(self.talk().ask("STAT large").keys["size"],
                          str(GIB))
 
+    def test_what_is_no_name_is_refused(self):
+        self.start("--allow", "delete,rename,replace")
+        self.local.joinpath("x").touch()
+        for words in (["put", "x", "../x"], ["put", "x", ""], ["get", "../x"],
+                      ["put", "x", "."], ["stat", "a/b"], ["delete", "/x"],
+                      ["rename", "x", "/y"]):
+            self.assertIn(self.run_client(*words).returncode,
+                          (REFUSED, NOT_FOUND), words)
+        self.assertEqual(self.names(), [])
+        self.assertEqual(os.listdir(self.local), ["x"])
+
     def test_ten_thousand_files_are_listed(self):
         names = {f"file-{i:05}" for i in range(10000)}
         for name in names:
