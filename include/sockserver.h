@@ -326,6 +326,11 @@ SKS_API void sks_server_set_poll_interval_ms(sks_server *server, int ms);
 /** How many requests may run at once (the strategy's own default); at the
  * limit new clients wait in the system's queue. */
 SKS_API void sks_server_set_max_workers(sks_server *server, unsigned n);
+/** Microseconds for which a worker that waits for its client's next input polls
+ * before it sleeps (0; a second at most).  For few clients that answer at once,
+ * and a processor to spare for each that waits: to be woken costs more than a
+ * round trip.  A client that stays silent costs no more than this. */
+SKS_API void sks_server_set_spin_us(sks_server *server, int us);
 /** Whether close waits for the requests under way (1).  If not, children that
  * still run are for the program to reap. */
 SKS_API void sks_server_set_block_on_close(sks_server *server, int on);

@@ -11,6 +11,14 @@ int64_t sks__clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t sks__clock_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 int64_t sks__clock_after(int ms)
 {
     return ms < 0 ? SKS__NEVER : sks__clock_ms() + ms;

@@ -11,6 +11,9 @@
 /* Milliseconds since some moment in the past. */
 int64_t sks__clock_ms(void);
 
+/* The same in microseconds. */
+int64_t sks__clock_us(void);
+
 /* The moment ms milliseconds from now; -1: never. */
 int64_t sks__clock_after(int ms);
 

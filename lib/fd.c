@@ -56,6 +56,19 @@ int sks__fd_wait(int fd, short events, int ms)
     return rc > 0 && (p.revents & POLLNVAL) ? -EBADF : rc;
 }
 
+int sks__fd_spin(int fd, short events, int us)
+{
+    int64_t until = us > 0 ? sks__clock_us() + us : 0;
+    int rc = 0;
+
+    while (rc == 0 && us > 0) {
+        rc = sks__fd_wait(fd, events, 0);
+        if (sks__clock_us() >= until)
+            break;
+    }
+    return rc;
+}
+
 int sks__fd_set_option(int fd, int level, int name, int value)
 {
     return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;

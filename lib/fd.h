@@ -32,6 +32,10 @@ int sks__fd_poll(struct pollfd *fds, size_t n, int64_t until);
  * the time is over, or an error. */
 int sks__fd_wait(int fd, short events, int ms);
 
+/* Asks again and again for up to us microseconds, not at all if that is 0,
+ * whether fd has one of the events: as sks__fd_wait(). */
+int sks__fd_spin(int fd, short events, int us);
+
 /* setsockopt for an int; 0 or an error. */
 int sks__fd_set_option(int fd, int level, int name, int value);
 

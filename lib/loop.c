@@ -421,11 +421,25 @@ static void look_ahead(const struct sks__poller_event *events, int left)
         fetch_more(events[1].node);
 }
 
+/* Polls for a while, if told to, before it sleeps until the next deadline. */
+static int await_events(struct sks__loop *loop,
+                        struct sks__poller_event *events)
+{
+    int ms = left_ms(loop), n = 0;
+    int spins = loop->spin_us > 0 && ms != 0;
+    int64_t until = spins ? sks__clock_us() + loop->spin_us : 0;
+
+    while (spins && n == 0) {
+        n = sks__poller_wait(&loop->poller, events, EVENTS, 0);
+        spins = sks__clock_us() < until;
+    }
+    return n != 0 ? n : sks__poller_wait(&loop->poller, events, EVENTS, ms);
+}
+
 int sks__loop_turn(struct sks__loop *loop)
 {
     struct sks__poller_event events[EVENTS];
-    int ms = left_ms(loop);
-    int n = sks__poller_wait(&loop->poller, events, EVENTS, ms);
+    int n = await_events(loop, events);
 
     if (n < 0)
         return n;

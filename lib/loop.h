@@ -42,6 +42,7 @@ struct sks__loop {
     struct sks__fiber **chunks; /* arrays of fibers, to be freed */
     size_t chunk_count;
     size_t running; /* coroutines that have not ended */
+    int spin_us;    /* for how long a turn polls before it sleeps */
 };
 
 /* stack_size in bytes; of ended coroutines' stacks, keep are kept.  0 or an

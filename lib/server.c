@@ -281,6 +281,11 @@ void *sks_server_strategy_self(const sks_server *server)
     return server->strategy_self;
 }
 
+int sks_server_spin_us(const sks_server *server)
+{
+    return server->options.spin_us;
+}
+
 unsigned sks_server_max_workers(const sks_server *server)
 {
     return server->options.max_workers != 0 ? server->options.max_workers

@@ -27,10 +27,14 @@ enum { SKS__SPARES_MAX = 128 };
 /* More workers are a mistake. */
 enum { SKS__WORKERS_MAX = 1024 * 1024 };
 
+/* Microseconds: who polls for longer has lost count of the zeros. */
+enum { SKS__SPIN_MAX = 1000000 };
+
 struct sks__options {
     int reuse_address, reuse_port, backlog, nodelay;
     int timeout_ms, request_timeout_ms, drain_timeout_ms, poll_interval_ms;
     int block_on_close;
+    int spin_us;
     unsigned max_workers; /* 0: the strategy's default */
     size_t max_packet_size, rbufsize, wbufsize;
 };

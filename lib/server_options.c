@@ -244,6 +244,16 @@ void sks_server_set_max_workers(sks_server *server, unsigned n)
         server->options.max_workers = n;
 }
 
+void sks_server_set_spin_us(sks_server *server, int us)
+{
+    if (!may_set_int(server, us, 0, "spin_us"))
+        return;
+    if (us > SKS__SPIN_MAX)
+        refuse(server, -EINVAL, "spin_us", "is over a second");
+    else
+        server->options.spin_us = us;
+}
+
 void sks_server_set_block_on_close(sks_server *server, int on)
 {
     if (may_set(server, "block_on_close"))

@@ -253,6 +253,7 @@ static struct sks__coworker *worker_new(struct sks__coroutines *all)
         free(w);
         return NULL;
     }
+    w->loop.spin_us = sks_server_spin_us(all->server);
     w->signal_stack = sks__stack_take(w->loop.stacks);
     if (w->signal_stack == NULL ||
         sks__poller_add(&w->loop.poller, &w->called.node, w->wakeup.read_fd,

@@ -95,8 +95,11 @@ static int arm(struct sks__stream *s, int writing, int ms)
 /* Waits for what the layer wants: 0 or why not. */
 static int await(struct sks__stream *s, int ms)
 {
-    int rc = sks__waiter_wait(&s->waiter, s->fd, s->wants, ms);
+    int spins = s->waiter.wait == NULL && (s->wants & POLLIN) && ms != 0;
+    int rc = spins ? sks__fd_spin(s->fd, s->wants, s->spin_us) : 0;
 
+    if (rc == 0)
+        rc = sks__waiter_wait(&s->waiter, s->fd, s->wants, ms);
     if (rc <= 0)
         return rc == 0 ? SKS_ETIMEDOUT : rc;
     if (s->wants & POLLIN)

@@ -58,6 +58,7 @@ struct sks__stream {
     short wants;      /* of the last -EAGAIN */
     int dry;          /* the last read took all there was: wait first */
     int timeout_ms;   /* for each wait; -1: for ever */
+    int spin_us;      /* how long the thread polls for input before it sleeps */
     int64_t deadline; /* for all of them */
     int at_eof;       /* the peer has shut down its side */
     int shared;       /* another process has the connection, too */

@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include "clock.h"
 #include "fd.h"
 
 #include <errno.h>
@@ -11,6 +12,22 @@ static int flags_of(const struct sks__stream *s)
     return s->timeout_ms == 0 ? MSG_DONTWAIT : 0;
 }
 
+/* A read of a socket that blocks, which polls first if it is to. */
+static ssize_t receive(struct sks__stream *s, void *buf, size_t n)
+{
+    int spins = s->blocking && s->spin_us > 0 && s->timeout_ms != 0;
+    int64_t until = spins ? sks__clock_us() + s->spin_us : 0;
+
+    while (spins) {
+        ssize_t got = recv(s->fd, buf, n, MSG_DONTWAIT);
+
+        if (got >= 0 || errno != EAGAIN)
+            return got;
+        spins = sks__clock_us() < until;
+    }
+    return recv(s->fd, buf, n, flags_of(s));
+}
+
 /* A socket that gave less than it was asked for has nothing more just now: the
  * next read would only say so. */
 static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
@@ -20,7 +37,7 @@ static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
     s->wants = POLLIN;
     if (s->dry)
         return -EAGAIN;
-    got = recv(s->fd, buf, n, flags_of(s));
+    got = receive(s, buf, n);
     if (got < 0)
         return -errno;
     s->dry = !s->blocking && (size_t)got < n;

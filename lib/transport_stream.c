@@ -56,6 +56,7 @@ static int get_request(struct sks__listener *l, sks_request *r)
     sks__stream_init(&r->stream, &sks__socket_layer, fd, sks__request_waiter(r),
                      mode == SKS__FD_BLOCKING, l->limit_ms);
     r->stream.timeout_ms = options->request_timeout_ms;
+    r->stream.spin_us = options->spin_us;
     r->linger_ms = LINGER_MS;
     sks__rfile_open(&r->rfile, &r->stream, &r->wfile, options->rbufsize);
     sks__wfile_open(&r->wfile, &r->stream, options->wbufsize);

@@ -160,6 +160,56 @@ static void a_limit_of_nothing_takes_what_is_there(struct contract *c)
     trace_expect(&c->trace, "3 ");
 }
 
+/* --- polling before sleeping --- */
+
+static int spinning_handle(sks_request *request)
+{
+    char byte;
+
+    for (int i = 0; i < 20; i++) {
+        if (sks_rfile_read(sks_request_rfile(request), &byte, 1) != 1)
+            return -EIO;
+        sks_wfile_write(sks_request_wfile(request), &byte, 1);
+    }
+    return silent_handle(request);
+}
+
+static long polls(void)
+{
+    return fault_calls(FAULT_RECV) + fault_calls(FAULT_POLL);
+}
+
+/* Until nothing of this process polls any more. */
+static void expect_sleep(void)
+{
+    long long start = deadline_now_ms();
+    long before;
+
+    do {
+        before = polls();
+        assert_true(deadline_nap(start));
+    } while (polls() != before);
+}
+
+static void who_spins_answers_then_sleeps_and_gives_up(struct contract *c)
+{
+    sks_handler handler = contract_handler(spinning_handle);
+    int fd;
+
+    contract_make(c, &handler);
+    sks_server_set_spin_us(c->server, 200);
+    sks_server_set_request_timeout_ms(c->server, 300);
+    contract_start(c);
+    fd = contract_connect(c);
+    for (int i = 0; i < 20; i++) {
+        client_say(fd, "x");
+        client_expect(fd, "x");
+    }
+    expect_sleep();
+    client_expect_eof(fd);
+    trace_expect(&c->trace, "late ");
+}
+
 /* --- peers that do not read --- */
 
 static char much[1 << 20];
@@ -390,6 +440,7 @@ static const struct contract_case stream[] = {
     CONTRACT_CASE(a_timed_out_request_is_told_to_handle_error),
     CONTRACT_CASE(a_read_that_timed_out_may_be_tried_again),
     CONTRACT_CASE(a_read_that_times_out_half_way_says_so_in_the_next_call),
+    CONTRACT_CASE(who_spins_answers_then_sleeps_and_gives_up),
     CONTRACT_CASE(a_limit_of_nothing_takes_what_is_there),
     CONTRACT_CASE(a_client_that_does_not_read_is_given_up),
     CONTRACT_CASE(a_client_that_does_not_read_a_file_is_given_up),

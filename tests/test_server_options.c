@@ -175,6 +175,22 @@ static void the_number_of_workers_is_limited(void **state)
     unit_expect_fault(server, -EINVAL, "max_workers is 0");
 }
 
+static void a_spin_is_bounded(void **state)
+{
+    sks_server *server = unit_server();
+
+    (void)state;
+    assert_int_equal(sks_server_spin_us(server), 0);
+    sks_server_set_spin_us(server, 1000000);
+    assert_int_equal(sks_server_spin_us(server), 1000000);
+    assert_int_equal(server->fault, 0);
+    sks_server_set_spin_us(server, 1000001);
+    unit_expect_fault(server, -EINVAL, "spin_us is over a second");
+    server = unit_server();
+    sks_server_set_spin_us(server, -1);
+    unit_expect_fault(server, -EINVAL, "spin_us is below 0");
+}
+
 static void the_first_fault_is_the_one_that_is_told(void **state)
 {
     sks_server *server = unit_server();
@@ -395,6 +411,7 @@ int main(void)
         UNIT_TEST(switches_are_on_or_off),
         UNIT_TEST(sizes_are_kept_if_they_are_sound),
         UNIT_TEST(the_number_of_workers_is_limited),
+        UNIT_TEST(a_spin_is_bounded),
         UNIT_TEST(the_first_fault_is_the_one_that_is_told),
         UNIT_TEST(nothing_can_be_set_once_the_server_is_bound),
         UNIT_TEST(nor_once_it_is_closed),

@@ -144,6 +144,10 @@ SKS_API int sks_server_stopping(const sks_server *server);
 /** The option, or the strategy's default; 0: no limit.  Any thread. */
 SKS_API unsigned sks_server_max_workers(const sks_server *server);
 
+/** The option, for a strategy whose workers wait by themselves: microseconds
+ * for which they poll before they sleep.  Any thread. */
+SKS_API int sks_server_spin_us(const sks_server *server);
+
 /** The strategy's self for this server.  Any thread. */
 SKS_API void *sks_server_strategy_self(const sks_server *server);
 
