@@ -38,6 +38,7 @@ static int begin(struct http_exchange *x)
     x->body_begun = 1;
     x->body_left = x->head.content_length;
     http_chunked_init(&x->chunked);
+    sks_request_set_timeout_ms(x->request, x->service->limits.body_ms);
     sks_request_set_deadline_ms(x->request, x->service->limits.body_ms);
     if (x->head.expects_continue && !x->replied)
         sks_wfile_puts(x->out, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -48,6 +49,7 @@ static ssize_t broken(struct http_exchange *x, ssize_t rc)
 {
     x->body_broken = 1;
     x->keep_alive = 0;
+    sks_request_set_timeout_ms(x->request, x->service->limits.write_ms);
     return rc == SKS_ETIMEDOUT ? -408 : rc == 0 ? SKS_ECLOSED : rc;
 }
 
@@ -117,8 +119,10 @@ ssize_t http_body_read(struct http_exchange *x, void *buf, size_t n)
     if (rc < 0)
         return broken(x, rc);
     got = x->head.chunked ? read_chunked(x, buf, n) : read_sized(x, buf, n);
-    if (got == 0)
+    if (got == 0) {
+        sks_request_set_timeout_ms(x->request, x->service->limits.write_ms);
         sks_request_set_deadline_ms(x->request, -1);
+    }
     return got;
 }
 

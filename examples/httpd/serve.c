@@ -70,8 +70,13 @@ static int read_head(struct http_exchange *x, const void *data, ssize_t n)
     while ((rc = http_head_feed(&x->head, data, (size_t)n)) == HTTP_MORE) {
         ssize_t got;
 
-        if (!limited)
-            sks_request_set_deadline_ms(x->request, x->service->limits.head_ms);
+        if (!limited) {
+            int ms = x->service->limits.head_ms;
+
+            /* The wait for its first byte had another limit. */
+            sks_request_set_timeout_ms(x->request, ms);
+            sks_request_set_deadline_ms(x->request, ms);
+        }
         limited = 1;
         got = sks_rfile_peek(x->in, (size_t)n + 1, &data);
         x->head.bytes = data;

@@ -113,9 +113,36 @@ class Options(unittest.TestCase):
         server = running(PROGRAM, "--quiet", *arguments, "0")
         program = server.__enter__()
         self.addCleanup(server.__exit__, None, None, None)
-        connection = Connection(port_of(program), receive_buffer=4096)
+        return self.connect_to(port_of(program))
+
+    def connect_to(self, port):
+        connection = Connection(port, receive_buffer=4096)
         self.addCleanup(connection.close)
         return connection
+
+    def let_limits_pass(self, connection):
+        """Until a silent client is let go that came after the last bytes."""
+        port = connection.socket.getpeername()[1]
+        self.assertEqual(self.connect_to(port).read_all(), b"")
+
+    def test_a_header_has_its_own_limit_for_each_wait(self):
+        connection = self.connect("--first-byte-timeout", "1",
+                                  "--idle-timeout", "1")
+        for _ in range(2):
+            connection.send(b"GET /healthz HTTP/1.1\r\n")
+            self.let_limits_pass(connection)
+            connection.send(b"Host: a\r\n\r\n")
+            self.assertEqual(connection.response()[0], 200)
+
+    def test_a_body_has_its_own_limit_for_each_wait(self):
+        connection = self.connect("--first-byte-timeout", "1",
+                                  "--write-timeout", "1")
+        connection.send(b"POST /visits HTTP/1.1\r\nHost: a\r\n"
+                        b"Content-Type: application/x-www-form-urlencoded\r\n"
+                        b"Content-Length: 6\r\n\r\nname=")
+        self.let_limits_pass(connection)
+        connection.send(b"a")
+        self.assertEqual(connection.response()[0], 303)
 
     def test_first_byte_timeout(self):
         self.assertEqual(
