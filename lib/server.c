@@ -213,6 +213,7 @@ static void free_spares(sks_server *server)
     while (server->spare_count > 0)
         free(server->spares[--server->spare_count]);
     sks__pool_close(&server->bookings);
+    sks__buffer_free(&server->childs_buffer);
 }
 
 static void free_rooms(sks_server *server)

@@ -5,6 +5,7 @@
 #ifndef SKS__SERVER_H
 #define SKS__SERVER_H
 
+#include "buffer.h"
 #include "fd.h"
 #include "list.h"
 #include "pool.h"
@@ -110,9 +111,11 @@ struct sks_server {
 
     int fault; /* the first setter's; sticks */
     int bound, closed;
-    atomic_int owner;  /* the process that bound it or serves */
-    int detached;      /* in a forked child, for one request */
-    sks_request *kept; /* which, or NULL */
+    atomic_int owner;                 /* the process that bound it or serves */
+    int detached;                     /* in a forked child, for one request */
+    sks_request *kept;                /* which, or NULL */
+    struct sks__buffer childs_buffer; /* for it; allocated by the parent, since
+                                         a child's allocator copies pages */
     atomic_uint holds;
 
     int worker;               /* in a forked child that gets requests itself */

@@ -252,4 +252,6 @@ void sks_server_detach(sks_server *server, sks_request *keep)
     sks__wakeup_close(&server->turn);
     sks__fd_close(server->gathered_fd);
     server->gathered_fd = -1;
+    sks__buffer_keep(1);
+    sks__buffer_free(&server->childs_buffer);
 }

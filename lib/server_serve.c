@@ -577,6 +577,8 @@ int sks__server_start_strategy(sks_server *server)
     if (rc < 0)
         return sks__server_fail(server, rc, "cannot start the %s strategy: %s",
                                 s->name, sks_strerror(rc));
+    if (!(s->flags & SKS_SHARES_MEMORY))
+        sks__buffer_reserve(&server->childs_buffer, server->options.rbufsize);
     server->strategy_started = 1;
     return 0;
 }
