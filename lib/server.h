@@ -177,6 +177,10 @@ int sks__server_start_strategy(sks_server *server);
 /* The strategy's serve, or the default loop. */
 int sks__server_run_strategy(sks_server *server);
 
+/* Of a worker without a strategy of its own: until stopping, runs each request
+ * in this thread: 0 or an error. */
+int sks__server_run_one_by_one(sks_server *server);
+
 /* This process alone should stop.  Any thread, any signal handler. */
 void sks__server_stop_here(sks_server *server);
 

@@ -165,25 +165,10 @@ static int become(sks_server *server, const sks_worker *worker)
 
 /* --- working --- */
 
-/* Each request in this thread.  Unlike the default loop it asks for a request
- * before it waits for one: where there is much to do that saves the wait. */
-static int serve_one_by_one(sks_server *server)
-{
-    for (;;) {
-        sks_request *request;
-        int rc = sks_server_get_request(server, &request, -1);
-
-        if (rc == 0)
-            sks_request_run(request);
-        else if (rc != -EAGAIN)
-            return rc == SKS_ECLOSED ? 0 : rc;
-    }
-}
-
 static int serve(sks_server *server, const sks_worker *worker)
 {
     if (worker->strategy == NULL)
-        return serve_one_by_one(server);
+        return sks__server_run_one_by_one(server);
     return sks__server_run_strategy(server);
 }
 

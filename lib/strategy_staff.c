@@ -77,21 +77,27 @@ static void give_up(struct sks__staff *s, const struct sks__child *child,
                            s->failures, child->status);
 }
 
+/* Nothing is forked for a while, which doubles from one failure to the next. */
+static void rest(struct sks__staff *s, int64_t now)
+{
+    unsigned long taken = sks_server_count(s->server, SKS_COUNT_TAKEN);
+    int ms = REST_MAX_MS;
+
+    s->failures = taken != s->taken ? 1 : s->failures + 1;
+    s->taken = taken;
+    if (s->failures <= 7)
+        ms = REST_MS << (s->failures - 1);
+    s->rests_until = now + ms;
+}
+
 /* Several that fail together have failed once. */
 static void note_failure(struct sks__staff *s, const struct sks__child *child,
                          int error)
 {
-    unsigned long taken = sks_server_count(s->server, SKS_COUNT_TAKEN);
     int64_t now = sks__clock_ms();
-    int rest = REST_MAX_MS;
 
-    if (now < s->rests_until)
-        return;
-    s->failures = taken != s->taken ? 1 : s->failures + 1;
-    s->taken = taken;
-    if (s->failures <= 7)
-        rest = REST_MS << (s->failures - 1);
-    s->rests_until = now + rest;
+    if (now >= s->rests_until)
+        rest(s, now);
     if (s->failures > s->max_failures && !is_anybody_serving(s))
         give_up(s, child, error);
 }
