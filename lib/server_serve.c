@@ -414,9 +414,19 @@ static int may_take(sks_server *server, struct watch *w)
     return !is_full(server) && !is_paused(server);
 }
 
+static void until_strategys_turn(sks_server *server, struct watch *w)
+{
+    const sks_strategy *s = &server->strategy;
+
+    if (s->turn_ms != NULL)
+        until_no_later_than(w, sks__clock_after(
+                                   s->turn_ms(server->strategy_self)));
+}
+
 static void look_around(sks_server *server, struct watch *w,
                         enum sks__server_turn turn)
 {
+    until_strategys_turn(server, w);
     add(w, server->turn.read_fd);
     if (turn != SKS__TURN_DRAINING)
         add(w, server->stop.read_fd);

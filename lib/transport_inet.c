@@ -53,10 +53,27 @@ static void set_inherited(struct sks__listener *l, const struct sks__options *o)
         l->limit_ms = ms;
 }
 
+/* True of a socket that is bound to the address of one interface: replies
+ * leave from there by themselves. */
+static int has_one_address(const struct sks__listener *l)
+{
+    struct sks__address a;
+
+    if (sks__address_of_socket(&a, l->fd) < 0)
+        return 0;
+    if (l->family == AF_INET6)
+        return !IN6_IS_ADDR_UNSPECIFIED(&a.of.in6.sin6_addr) &&
+               !IN6_IS_ADDR_MULTICAST(&a.of.in6.sin6_addr);
+    return a.of.in.sin_addr.s_addr != htonl(INADDR_ANY) &&
+           !IN_MULTICAST(ntohl(a.of.in.sin_addr.s_addr));
+}
+
 static int tell_destinations(struct sks__listener *l)
 {
     int rc = -ENOTSUP;
 
+    if (has_one_address(l))
+        return rc;
 #ifdef IP_PKTINFO
     if (l->family == AF_INET)
         rc = sks__fd_set_option(l->fd, IPPROTO_IP, IP_PKTINFO, 1);

@@ -59,11 +59,9 @@ static void count_warnings(void *arg, int level, const char *text)
         atomic_fetch_add(&test.warnings, 1);
 }
 
-static void make_with(int (*handle)(sks_request *), unsigned max)
+static void make_of(sks_server *server, unsigned max)
 {
-    sks_handler handler = {.size = sizeof handler, .handle = handle};
-
-    test.server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+    test.server = server;
     sks_server_set_strategy(test.server, sks_thread_pool(), &test.config);
     sks_server_set_max_workers(test.server, max);
     sks_server_set_timeout_ms(test.server, DEADLINE_MS);
@@ -72,6 +70,20 @@ static void make_with(int (*handle)(sks_request *), unsigned max)
     test.address = (struct sockaddr_in){.sin_family = AF_INET};
     test.address.sin_port = htons((uint16_t)sks_server_port(test.server));
     test.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+}
+
+static void make_with(int (*handle)(sks_request *), unsigned max)
+{
+    sks_handler handler = {.size = sizeof handler, .handle = handle};
+
+    make_of(sks_tcp_server_new("127.0.0.1", 0, &handler), max);
+}
+
+static void make_udp_with(int (*handle)(sks_request *), unsigned max)
+{
+    sks_handler handler = {.size = sizeof handler, .handle = handle};
+
+    make_of(sks_udp_server_new("127.0.0.1", 0, &handler), max);
 }
 
 static void start(void)
@@ -339,6 +351,134 @@ static void a_storm_of_clients_does_not_keep_it_from_stopping(void **state)
     assert_int_equal(sks_server_close(test.server), 0);
 }
 
+/* --- packets --- */
+
+static int new_packet_client(void)
+{
+    return client_connect(SOCK_DGRAM, (struct sockaddr *)&test.address,
+                          sizeof test.address);
+}
+
+/* Packets that wait together when serving begins, so that they are taken
+ * together: n of them, and as many replies. */
+static void exchange_at_once(int client, const char *line, int n)
+{
+    for (int i = 0; i < n; i++)
+        client_say(client, line);
+    start();
+    for (int i = 0; i < n; i++)
+        client_expect(client, line);
+}
+
+/* Teaches a pool that its handlers are quick. */
+static void be_quick(int client)
+{
+    for (int i = 0; i < 3; i++) {
+        exchange_at_once(client, "quick\n", 150);
+        stop();
+    }
+}
+
+static void many_packets_at_once_are_all_answered(void **state)
+{
+    int client;
+
+    (void)state;
+    make_udp_with(choosy_handle, 4);
+    client = new_packet_client();
+    fault_clear();
+    be_quick(client);
+#ifndef SKS_PLAIN_POSIX
+    /* Far fewer calls than packets. */
+    assert_true(fault_calls(FAULT_SEND) < 300);
+#endif
+}
+
+/* Handlers block among others without a word to the library. */
+static void packets_behind_blocked_handlers(unsigned max, int held)
+{
+    int quick, slow[3];
+
+    make_udp_with(choosy_handle, max);
+    quick = new_packet_client();
+    be_quick(quick);
+    for (int i = 0; i < held; i++) {
+        slow[i] = new_packet_client();
+        client_say(quick, "hello\n");
+        client_say(slow[i], "hold\n");
+    }
+    for (int i = 0; i < 20; i++)
+        client_say(quick, "hello\n");
+    start();
+    for (int i = 0; i < held; i++)
+        trace_expect(&test.trace, "enter ");
+    for (int i = 0; i < held + 20; i++)
+        client_expect(quick, "hello\n");
+    trace_let(&test.trace, held);
+    for (int i = 0; i < held; i++)
+        client_expect(slow[i], "done\n");
+}
+
+static void packets_behind_a_blocked_handler_go_to_others(void **state)
+{
+    (void)state;
+    packets_behind_blocked_handlers(4, 1);
+}
+
+static void so_they_do_when_all_others_but_one_are_blocked(void **state)
+{
+    (void)state;
+    packets_behind_blocked_handlers(4, 3);
+}
+
+/* Nobody is left to send the reply to what came before, but the watch. */
+static void a_blocked_handler_holds_back_no_reply(void **state)
+{
+    int quick, slow;
+
+    (void)state;
+    make_udp_with(choosy_handle, 1);
+    quick = new_packet_client();
+    slow = new_packet_client();
+    be_quick(quick);
+    for (int i = 0; i < 5; i++)
+        client_say(quick, "before\n");
+    client_say(slow, "hold\n");
+    client_say(quick, "behind\n");
+    start();
+    trace_expect(&test.trace, "enter ");
+    for (int i = 0; i < 5; i++)
+        client_expect(quick, "before\n");
+    client_expect_silence(quick);
+    trace_let(&test.trace, 1);
+    client_expect(slow, "done\n");
+    client_expect(quick, "behind\n");
+}
+
+static int serve_observed(sks_server *server)
+{
+    fault_watch();
+    return sks_server_serve_forever(server);
+}
+
+static void an_idle_pool_is_not_watched(void **state)
+{
+    long long begun = deadline_now_ms();
+    int client;
+
+    (void)state;
+    make_udp_with(choosy_handle, 2);
+    client = new_packet_client();
+    be_quick(client);
+    for (int i = 0; i < 150; i++)
+        client_say(client, "hello\n");
+    server_thread_start(&test.serving, serve_observed, test.server);
+    for (int i = 0; i < 150; i++)
+        client_expect(client, "hello\n");
+    while (!fault_waits_for_ever())
+        assert_true(deadline_nap(begun));
+}
+
 /* --- without threads --- */
 
 static void without_more_threads_those_there_are_serve_all(void **state)
@@ -484,6 +624,11 @@ int main(void)
         POOL_TEST(who_waited_for_a_busy_pool_is_served_in_time),
         POOL_TEST(shutdown_of_a_busy_pool_is_at_once),
         POOL_TEST(a_storm_of_clients_does_not_keep_it_from_stopping),
+        POOL_TEST(many_packets_at_once_are_all_answered),
+        POOL_TEST(packets_behind_a_blocked_handler_go_to_others),
+        POOL_TEST(so_they_do_when_all_others_but_one_are_blocked),
+        POOL_TEST(a_blocked_handler_holds_back_no_reply),
+        POOL_TEST(an_idle_pool_is_not_watched),
         POOL_TEST(without_more_threads_those_there_are_serve_all),
         POOL_TEST(without_its_minimum_it_does_not_start),
         POOL_TEST(handle_request_leaves_the_work_to_the_pool),

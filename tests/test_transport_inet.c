@@ -433,9 +433,23 @@ static void sockets_of_packets_do_not_share_their_address(void **state)
     assert_int_equal(sks_server_bind(server), 0);
     assert_false(option(server, 0, SOL_SOCKET, SO_REUSEADDR));
     assert_ptr_equal(server->listeners[0].transport, &sks__datagram_transport);
-    assert_true(server->listeners[0].knows_destination);
     assert_int_equal(sks_server_port(server), server->listeners[0].port);
     sks_server_free(server);
+}
+
+/* Replies of a socket with one address leave from there by themselves. */
+static void only_sockets_of_every_address_are_told_destinations(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "0.0.0.0"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        sks_server *server = sks_udp_server_new(hosts[i], 0, unit_handler());
+
+        assert_int_equal(sks_server_bind(server), 0);
+        assert_int_equal(server->listeners[0].knows_destination, i);
+        sks_server_free(server);
+    }
 }
 
 static long limit_ms(const sks_server *server, int name)
@@ -504,6 +518,7 @@ int main(void)
         NAME_TEST(a_long_name_makes_a_sentence_all_the_same),
         NAME_TEST(sockets_have_the_options_that_were_set),
         NAME_TEST(sockets_of_packets_do_not_share_their_address),
+        NAME_TEST(only_sockets_of_every_address_are_told_destinations),
         NAME_TEST(what_connections_inherit_is_set_on_the_listener),
     };
 

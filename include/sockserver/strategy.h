@@ -90,6 +90,11 @@ struct sks_strategy {
      * sks_request_offload().  NULL: the worker itself makes the call. */
     int (*offload)(void *self, int (*fn)(void *arg), void *arg);
 
+    /** Optional.  How many milliseconds from now service_actions should be
+     * called again at the latest, though nothing happened; -1: never.  Asked in
+     * each turn. */
+    int (*turn_ms)(void *self);
+
     /** Optional.  The request whose stack's guard the address lies in, so that
      * it has overflowed if an access there faulted; NULL: none.  Any signal
      * handler, maybe before start, under sks_server_report_stack_overflow();

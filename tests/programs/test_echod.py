@@ -27,7 +27,8 @@ class Echod(unittest.TestCase):
         self.path = pathlib.Path(directory, "socket")
         self.kind = KINDS[KIND]
         self.program = stack.enter_context(running(
-            ECHOD, *self.kind.arguments(self.path), "--strategy", STRATEGY, *WORKERS))
+            ECHOD, *self.kind.arguments(self.path), "--strategy", STRATEGY,
+            *WORKERS))
 
     def connect(self):
         client = self.kind.connect(self.program, self.path)

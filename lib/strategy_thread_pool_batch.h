@@ -1,0 +1,54 @@
+/* Packets that one worker of a pool took at once and runs one after the other.
+ *
+ * A handler may block, and the worker with it, while packets wait behind and
+ * replies are held back.  So whoever watches over the workers can take both
+ * away: a batch has a lock. */
+#ifndef SKS__STRATEGY_THREAD_POOL_BATCH_H
+#define SKS__STRATEGY_THREAD_POOL_BATCH_H
+
+#include <sockserver/strategy.h>
+
+#include <pthread.h>
+#include <stddef.h>
+
+/* The most packets in a batch. */
+enum { SKS__BATCH_MAX = 64 };
+
+/* The worker's; lock guards all of it while it runs. */
+struct sks__batch {
+    pthread_mutex_t lock;
+    sks_request *requests[SKS__BATCH_MAX]; /* filled by the worker */
+    size_t next, count;                    /* those that wait */
+    sks_request *handled[SKS__BATCH_MAX];
+    size_t handled_count;
+    unsigned progress, seen; /* steps so far, and when it was watched last */
+    int running;             /* a handler is */
+    int told;                /* that it is stuck */
+};
+
+/* What a batch is doing.  One that is stuck is so once: at rest afterwards. */
+enum sks__batch_state {
+    SKS__BATCH_AT_REST,
+    SKS__BATCH_UNDER_WAY,
+    SKS__BATCH_STUCK
+};
+
+/* What is taken away from a worker that does not come on. */
+struct sks__batch_rest {
+    sks_request *waiting[SKS__BATCH_MAX], *handled[SKS__BATCH_MAX];
+    size_t waiting_count, handled_count;
+};
+
+void sks__batch_init(struct sks__batch *b);
+void sks__batch_destroy(struct sks__batch *b);
+
+/* Runs the first n requests, and sends their replies together at the end. */
+void sks__batch_run(struct sks__batch *b, size_t n);
+
+/* By another thread, now and then.  A batch whose handler has not come to an
+ * end since the last time is stuck, and gives away what waits; *rest is empty
+ * otherwise. */
+enum sks__batch_state sks__batch_watch(struct sks__batch *b,
+                                       struct sks__batch_rest *rest);
+
+#endif /* SKS__STRATEGY_THREAD_POOL_BATCH_H */
