@@ -465,7 +465,8 @@ enum sks_count {
     SKS_COUNT_FAILED,  /**< of these, failed as handle_error is told */
     SKS_COUNT_ACTIVE,  /**< under way now */
     SKS_COUNT_WORKERS, /**< threads or child processes that the strategy has
-                            now, beside the thread that serves */
+                            now, beside the thread that serves; of prefork
+                            its processes, whatever they run */
     SKS_COUNT_RESPAWNS /**< children that replaced one that had ended */
 };
 

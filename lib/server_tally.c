@@ -35,6 +35,8 @@ void sks__tally_take(sks_server *server, sks_request *const *requests, size_t n)
 
 void sks_server_add_count(sks_server *server, int what, int change)
 {
+    if (server->worker)
+        return; /* it is one itself */
     if (what == SKS_COUNT_WORKERS)
         atomic_fetch_add(&server->shared->workers, (unsigned long)change);
     else if (what == SKS_COUNT_RESPAWNS)

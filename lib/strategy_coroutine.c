@@ -228,6 +228,7 @@ static void *work(void *arg)
     sks__signal_stack_unset(w->signal_stack);
     free_worker(w);
     sks__helpers_release(helpers);
+    sks_server_add_count(server, SKS_COUNT_WORKERS, -1);
     sks_server_release(server);
     return NULL;
 }
@@ -298,11 +299,13 @@ static int hire(struct sks__coroutines *all)
     if (w == NULL)
         return -ENOMEM;
     sks_server_hold(all->server);
+    sks_server_add_count(all->server, SKS_COUNT_WORKERS, 1);
     sks__helpers_hold(all->helpers);
     rc = pthread_create(&all->threads[all->count], NULL, work, w);
     if (rc != 0) {
         free_worker(w);
         sks__helpers_release(all->helpers);
+        sks_server_add_count(all->server, SKS_COUNT_WORKERS, -1);
         sks_server_release(all->server);
         return -rc;
     }

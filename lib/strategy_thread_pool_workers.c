@@ -119,9 +119,11 @@ static int start_worker(struct sks__crew *p)
         return rc;
     list(w);
     sks_server_hold(p->server);
+    sks_server_add_count(p->server, SKS_COUNT_WORKERS, 1);
     rc = pthread_create(&thread, NULL, work, w);
     if (rc == 0)
         return 0;
+    sks_server_add_count(p->server, SKS_COUNT_WORKERS, -1);
     sks_server_release(p->server);
     unlist(w);
     free_worker(w);
@@ -460,6 +462,7 @@ static void *work(void *arg)
     if (w->has_previous)
         pthread_join(w->previous, NULL);
     free_worker(w);
+    sks_server_add_count(server, SKS_COUNT_WORKERS, -1);
     sks_server_release(server);
     return NULL;
 }

@@ -109,6 +109,7 @@ static void *work(void *arg)
         request = next_request(w);
     }
     leave(w);
+    sks_server_add_count(server, SKS_COUNT_WORKERS, -1);
     sks_server_release(server);
     return NULL;
 }
@@ -131,6 +132,7 @@ static int hire(struct threading *t, sks_request *request)
         return -rc;
     }
     sks_server_hold(w->server);
+    sks_server_add_count(w->server, SKS_COUNT_WORKERS, 1);
     pthread_mutex_lock(&t->lock);
     sks__list_append(&t->live, &w->node);
     pthread_mutex_unlock(&t->lock);
@@ -140,6 +142,7 @@ static int hire(struct threading *t, sks_request *request)
     pthread_mutex_lock(&t->lock);
     sks__list_remove(&w->node);
     pthread_mutex_unlock(&t->lock);
+    sks_server_add_count(w->server, SKS_COUNT_WORKERS, -1);
     sks_server_release(w->server);
     free_worker(w);
     return -rc;

@@ -124,6 +124,26 @@ static void waiting_at_the_limit_takes_no_time(struct contract *c)
     }
 }
 
+/* --- what is counted --- */
+
+static void a_request_and_its_worker_are_counted(struct contract *c)
+{
+    int fd;
+
+    contract_serve(c, contract_gate_handle);
+    fd = contract_connect(c);
+    client_say(fd, "x");
+    trace_expect(&c->trace, "enter ");
+    assert_int_equal(sks_server_count(c->server, SKS_COUNT_TAKEN), 1);
+    assert_int_equal(sks_server_count(c->server, SKS_COUNT_ACTIVE), 1);
+    assert_true(sks_server_count(c->server, SKS_COUNT_WORKERS) >= 1);
+    trace_let(&c->trace, 1);
+    client_expect(fd, "done\n");
+    contract_close(c);
+    assert_int_equal(sks_server_count(c->server, SKS_COUNT_ACTIVE), 0);
+    assert_int_equal(sks_server_count(c->server, SKS_COUNT_WORKERS), 0);
+}
+
 /* --- what the limit is --- */
 
 static void the_limit_is_the_strategys_unless_set(struct contract *c)
@@ -200,6 +220,10 @@ static const struct contract_case limited_parallel[] = {
     CONTRACT_CASE(waiting_at_the_limit_takes_no_time),
 };
 
+static const struct contract_case built_in_parallel[] = {
+    CONTRACT_CASE(a_request_and_its_worker_are_counted),
+};
+
 static const struct contract_case built_in[] = {
     CONTRACT_CASE(a_strategy_is_found_by_its_name),
     CONTRACT_CASE(the_built_in_strategies_are_in_the_list),
@@ -211,5 +235,6 @@ const struct contract_list contract_limits[] = {
     CONTRACT_LIST(CONTRACT_LIMITS, limited),
     CONTRACT_LIST(CONTRACT_LIMITS | CONTRACT_PARALLEL, limited_parallel),
     CONTRACT_LIST(CONTRACT_BUILT_IN, built_in),
+    CONTRACT_LIST(CONTRACT_BUILT_IN | CONTRACT_PARALLEL, built_in_parallel),
     {0},
 };
