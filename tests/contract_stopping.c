@@ -25,8 +25,13 @@ static void shutdown_ends_serve_forever_from_another_thread(struct contract *c)
     assert_int_equal(contract_join(&c->serving), 0);
 }
 
+/* Its client has nothing more to say: a shutdown ends what it may send. */
 static int shutting_handle(sks_request *request)
 {
+    char byte;
+
+    if (sks_rfile_read(sks_request_rfile(request), &byte, 1) != 1)
+        return -EIO;
     sks_server_shutdown(sks_request_server(request));
     return sks_wfile_puts(sks_request_wfile(request), "done\n");
 }
