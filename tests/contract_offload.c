@@ -107,12 +107,17 @@ static void others_run_while_a_call_blocks(struct contract *c)
     client_expect(blocked, "done\n");
 }
 
-/* Under coroutines; elsewhere each holds one of so many workers. */
+/* Elsewhere each call holds one of so many workers. */
+static int has_coroutines(const struct contract *c)
+{
+    return strstr(sks_strategy_name(c->strategy), "coroutine") != NULL;
+}
+
 static void any_number_of_calls_may_block(struct contract *c)
 {
     int fds[MANY];
 
-    if (strstr(sks_strategy_name(c->strategy), "coroutine") == NULL)
+    if (!has_coroutines(c))
         return;
     make_narrow(c, told_handle);
     contract_start(c);
@@ -132,7 +137,7 @@ static void a_call_is_made_where_no_helper_can_be_had(struct contract *c)
 {
     int fd;
 
-    if (c->traits & CONTRACT_LIMITS)
+    if (!has_coroutines(c))
         return;
     make_narrow(c, told_handle);
     contract_start(c);

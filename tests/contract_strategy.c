@@ -1,9 +1,10 @@
 /* Runs the contract suite: each case over each strategy and each transport
  * that has the traits of its list.
  *
- *     contract_strategy [--strategy NAME] [--transport NAME] [--case PATTERN]
+ *     contract_strategy [--strategy PATTERN] [--transport NAME]
+ *                       [--case PATTERN]
  *
- * narrows that down; PATTERN may contain * and ?. */
+ * narrows that down; a PATTERN may contain * and ?. */
 #include "contract.h"
 #include "support/leak.h"
 #include "support/real.h"
@@ -219,7 +220,7 @@ static void add_strategy(struct trials *list, const sks_strategy *strategy,
 {
     const struct contract_transport *transport;
 
-    if (only_strategy && strcmp(only_strategy, strategy->name) != 0)
+    if (only_strategy && fnmatch(only_strategy, strategy->name, 0) != 0)
         return;
     for (transport = contract_transports; transport->name; transport++) {
         if (only_transport && strcmp(only_transport, transport->name) != 0)
@@ -334,7 +335,7 @@ int main(int argc, char **argv)
 
     if (read_options(argc, argv) != 0) {
         fprintf(stderr,
-                "usage: %s [--strategy NAME] [--transport NAME] "
+                "usage: %s [--strategy PATTERN] [--transport NAME] "
                 "[--case PATTERN]\n",
                 argv[0]);
         return 2;
