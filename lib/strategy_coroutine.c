@@ -33,6 +33,8 @@ enum { HELPERS_MAX = 64 };
 
 static void accept_some(struct sks__source *source, short events);
 
+/* One that cannot be waited for now is tried again after a rest: perhaps no
+ * other worker has it. */
 static void add_listeners(struct sks__coworker *w)
 {
     int fd;
@@ -44,8 +46,10 @@ static void add_listeners(struct sks__coworker *w)
 
         l->worker = w;
         l->source.ready = accept_some;
-        if (sks__poller_add_shared(&w->loop.poller, &l->source.node, fd) < 0)
+        if (sks__poller_add_shared(&w->loop.poller, &l->source.node, fd) < 0) {
+            sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
             break;
+        }
         w->listener_count++;
     }
 }
@@ -57,7 +61,7 @@ static void remove_listeners(struct sks__coworker *w)
                            &w->listeners[--w->listener_count].source.node);
 }
 
-/* Takes up the listeners again after a rest. */
+/* Takes up the listeners again, if none is waited for. */
 static void resume_listening(struct sks__coworker *w)
 {
     if (w->listening && w->listener_count == 0)
@@ -66,7 +70,11 @@ static void resume_listening(struct sks__coworker *w)
 
 static void rested(struct sks__alarm *alarm)
 {
-    resume_listening(SKS__LIST_ENTRY(alarm, struct sks__coworker, rested));
+    struct sks__coworker *w =
+        SKS__LIST_ENTRY(alarm, struct sks__coworker, rested);
+
+    if (w->listening)
+        add_listeners(w);
 }
 
 /* Serving has begun or ended. */
