@@ -530,7 +530,7 @@ SKS_API const sks_strategy *sks_coroutine(void);
 SKS_API const sks_strategy *sks_prefork(void);
 
 /** How sks_prefork() works.  Zeroed members are defaults, and so is what lies
- * beyond .size.  Read when serving starts. */
+ * beyond .size.  Read by bind, and again when serving starts. */
 typedef struct sks_prefork_config {
     size_t size; /**< sizeof(sks_prefork_config) */
 
@@ -549,6 +549,14 @@ typedef struct sks_prefork_config {
     /** How often in a row children may end before they served anything, or
      * cannot be forked (10).  If none is left then, serving fails. */
     unsigned max_failures;
+
+    /** Whether each child has TCP and UDP sockets of its own, bound with
+     * SO_REUSEPORT, among which the system spreads clients (0: all share one).
+     * The parent keeps them open: what waits in the queue of a child that ends
+     * is its successor's.  Unix and adopted sockets stay shared.  Bind fails
+     * with `-ENOTSUP` where the system lacks the option, and with `-E2BIG` if
+     * addresses times children are more than 64. */
+    int own_sockets;
 } sks_prefork_config;
 
 /** A strategy by its name: "forking"; "prefork:threading" is a prefork whose

@@ -259,7 +259,8 @@ const char *sks_server_error(const sks_server *server)
 
 const char *sks_server_address(const sks_server *server, size_t i)
 {
-    return server != NULL && i < server->listener_count
+    return server != NULL && i < server->listener_count &&
+                   server->listeners[i].set <= 1
                ? server->listeners[i].text
                : NULL;
 }

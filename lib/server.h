@@ -91,9 +91,10 @@ struct sks_server {
     struct sks__endpoint *endpoints;
     size_t endpoint_count;
     size_t listener_count;
-    sks_request *held;    /* taken, and waiting for a descriptor */
-    size_t next_listener; /* the default loop takes turns */
-    int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
+    unsigned listener_sets; /* 0: as 1 */
+    sks_request *held;      /* taken, and waiting for a descriptor */
+    size_t next_listener;   /* the default loop takes turns */
+    int gathered_fd;        /* for sks_server_fileno(); -1: not asked for */
 
     struct sks__shared *shared; /* a shared mapping */
     struct sks__tally *tally;   /* in there: of this process */
@@ -150,6 +151,9 @@ struct sks__listener *sks__server_new_listener(sks_server *server);
 
 /* Closes a listener, and removes its path unless this is a forked child. */
 void sks__listener_close(sks_server *server, struct sks__listener *l);
+
+/* In a forked child: closes the listeners that other sets have. */
+void sks__server_keep_set(sks_server *server, unsigned set);
 
 /* Closes the listeners from the n-th on. */
 void sks__server_drop_listeners(sks_server *server, size_t n);

@@ -59,6 +59,74 @@ static int bind_endpoint(sks_server *server, struct sks__endpoint *e)
     }
 }
 
+/* --- several sets --- */
+
+static int is_inet(const struct sks__listener *l)
+{
+    return l->adopted == NULL &&
+           (l->family == AF_INET || l->family == AF_INET6);
+}
+
+/* The first of each address is bound without SO_REUSEPORT: so that no address
+ * is taken that another server has, nor a port that is nobody's choice. */
+static int share_ports(sks_server *server, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sks__listener *l = &server->listeners[i];
+        int rc = is_inet(l) ? sks__inet_share_port(l) : 0;
+
+        if (rc < 0)
+            return sks__server_fail(server, rc,
+                                    "several sockets cannot have %s: %s",
+                                    l->text, sks_strerror(rc));
+        l->set = is_inet(l) ? 1 : 0;
+    }
+    return 0;
+}
+
+/* Each address that may be bound several times, for each further set. */
+static int bind_sets(sks_server *server)
+{
+    const sks_strategy *s = &server->strategy;
+    size_t n = server->listener_count;
+    unsigned sets = 1;
+    int rc;
+
+    if (s->listener_sets != NULL)
+        sets = s->listener_sets(server, server->strategy_config);
+    server->listener_sets = sets;
+    if (sets <= 1)
+        return 0;
+    rc = share_ports(server, n);
+    for (unsigned set = 2; rc == 0 && set <= sets; set++)
+        for (size_t i = 0; rc == 0 && i < n; i++)
+            if (server->listeners[i].set != 0)
+                rc = sks__inet_bind_again(server, i, set);
+    return rc;
+}
+
+unsigned sks_server_listener_sets(const sks_server *server)
+{
+    return server->listener_sets > 1 ? server->listener_sets : 1;
+}
+
+void sks__server_keep_set(sks_server *server, unsigned set)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct sks__listener *l = &server->listeners[i];
+
+        if (l->set != 0 && l->set != set)
+            sks__listener_close(server, l);
+        else
+            server->listeners[kept++] = *l;
+    }
+    server->listener_count = kept;
+}
+
+/* --- binding --- */
+
 static int check_workers(sks_server *server)
 {
     const sks_strategy *s = &server->strategy;
@@ -101,6 +169,8 @@ int sks_server_bind(sks_server *server)
         rc = bind_endpoint(server, &server->endpoints[i]);
     if (rc == 0)
         rc = check_kinds(server);
+    if (rc == 0)
+        rc = bind_sets(server);
     if (rc < 0)
         sks__server_drop_listeners(server, 0);
     else

@@ -79,10 +79,11 @@ static int start_watching(sks_server *server)
 /* --- becoming a worker --- */
 
 /* What the parent does for all is not done by each worker. */
-static void forget_parents_part(sks_server *server)
+static void forget_parents_part(sks_server *server, unsigned number)
 {
     sks__server_renew_locks(server);
     sks__server_drop_requests(server, NULL);
+    sks__server_keep_set(server, number);
     server->held = NULL;
     server->bookings = (struct sks__pool){0}; /* of another strategy's size */
     sks__fd_close(server->gathered_fd);
@@ -150,7 +151,7 @@ static int become(sks_server *server, const sks_worker *worker)
         return -EINVAL;
     server->worker = 1;
     sks_server_hold(server); /* a handler may free the server */
-    forget_parents_part(server);
+    forget_parents_part(server, worker->number);
     open_books(server, worker);
     rc = open_wakeups(server);
     if (rc < 0)

@@ -59,6 +59,18 @@ static unsigned process_count(const sks_server *server,
     return o->inner == NULL && n < 2 ? 2 : n;
 }
 
+static unsigned sets_with(const sks_server *server, const void *config,
+                          const sks_strategy *inner)
+{
+    sks_prefork_config o;
+
+    if (read_options(&o, config) < 0 || !o.own_sockets)
+        return 1;
+    if (inner != NULL)
+        o.inner = inner;
+    return process_count(server, &o);
+}
+
 /* --- the strategy --- */
 
 /* inner: the composed strategy's; NULL: what the options say. */
@@ -73,7 +85,9 @@ static int start_with(struct prefork *p, sks_server *server, const void *config,
         return rc;
     if (inner != NULL)
         o.inner = inner;
-    n = process_count(server, &o);
+    n = sks_server_listener_sets(server);
+    if (n == 1)
+        n = process_count(server, &o);
     p->staff.max_failures = o.max_failures != 0 ? o.max_failures : FAILURES_MAX;
     p->staff.worker = (sks_worker){.size = sizeof p->staff.worker,
                                    .strategy = o.inner,
@@ -153,6 +167,10 @@ static void stop(void *self, sks_server *server, int block)
     {                                                                          \
         return start_with(self, server, config, inner);                        \
     }                                                                          \
+    static unsigned sets_##noun(const sks_server *server, const void *config)  \
+    {                                                                          \
+        return sets_with(server, config, inner);                               \
+    }                                                                          \
     static const sks_strategy noun = {                                         \
         .size = sizeof noun,                                                   \
         .name = text,                                                          \
@@ -167,6 +185,7 @@ static void stop(void *self, sks_server *server, int block)
         .fileno = watched_fileno,                                              \
         .kill = kill_all,                                                      \
         .stop = stop,                                                          \
+        .listener_sets = sets_##noun,                                          \
     }
 
 PREFORK(prefork, "prefork", 0, NULL);

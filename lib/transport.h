@@ -59,7 +59,8 @@ struct sks__listener {
     const struct sks__transport *transport;
     int fd;
     int family;
-    int port;                      /* 0 of Unix sockets */
+    int port;     /* 0 of Unix sockets */
+    unsigned set; /* whose: see sks_strategy.listener_sets; 0: everybody's */
     struct sks__endpoint *adopted; /* bound elsewhere; NULL: by us */
     int limit_ms; /* time limits that accepted sockets have; -1: none */
     int knows_destination;        /* packets tell which address they came to */
@@ -72,6 +73,12 @@ struct sks__listener {
 int sks__inet_bind(sks_server *server, const struct sks__endpoint *e);
 int sks__unix_bind(sks_server *server, const struct sks__endpoint *e);
 int sks__fd_bind(sks_server *server, struct sks__endpoint *e);
+
+/* Binds a listener's address once more, as the set's: 0 or such an error. */
+int sks__inet_bind_again(sks_server *server, size_t i, unsigned set);
+
+/* Allows that to a bound socket: 0 or an error. */
+int sks__inet_share_port(const struct sks__listener *l);
 
 /* Makes a bound socket, whose transport and family are set, get requests. */
 int sks__inet_activate(sks_server *server, struct sks__listener *l);

@@ -149,6 +149,58 @@ static int bind_one(sks_server *server, const struct addrinfo *ai, int *port)
     return 0;
 }
 
+/* --- the same address again --- */
+
+int sks__inet_share_port(const struct sks__listener *l)
+{
+#ifdef SO_REUSEPORT
+    return sks__fd_set_option(l->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#else
+    (void)l;
+    return -ENOTSUP;
+#endif
+}
+
+static int bind_to_same(sks_server *server, const struct sks__listener *first,
+                        struct sks__listener *l)
+{
+    struct sks__options o = server->options;
+    struct sks__address a;
+    struct addrinfo ai = {.ai_family = l->family,
+                          .ai_socktype = l->transport->socktype};
+    int rc = sks__address_of_socket(&a, first->fd);
+
+    if (rc < 0)
+        return rc;
+    o.reuse_port = 1;
+    ai.ai_addr = &a.of.any;
+    ai.ai_addrlen = a.len;
+    rc = l->fd = bound_socket(&o, &ai, first->port);
+    return rc < 0 ? rc : sks__inet_activate(server, l);
+}
+
+int sks__inet_bind_again(sks_server *server, size_t i, unsigned set)
+{
+    const struct sks__listener *first = &server->listeners[i];
+    struct sks__listener *l = sks__server_new_listener(server);
+    int rc;
+
+    if (l == NULL)
+        return sks__server_fail(server, -E2BIG,
+                                "%u sockets for each address are more than %d",
+                                server->listener_sets, SKS__LISTENERS_MAX);
+    *l = *first;
+    l->fd = -1;
+    l->set = set;
+    rc = bind_to_same(server, first, l);
+    if (rc == 0)
+        return 0;
+    return sks__server_fail(server, rc, "cannot listen on %s again: %s",
+                            first->text, sks_strerror(rc));
+}
+
+/* --- all addresses of a name --- */
+
 /* A machine may lack one of the two families. */
 static int is_lack_of_family(int rc)
 {

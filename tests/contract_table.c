@@ -58,9 +58,22 @@ static const sks_strategy threads = {
     .process_request = start_thread,
 };
 
+/* A built-in strategy with options, under a name of its own.  One whose
+ * processes run one request each would keep clients waiting for a busy one. */
+static sks_prefork_config own_sockets = {.size = sizeof own_sockets,
+                                         .own_sockets = 1};
+static sks_strategy prefork;
+
+__attribute__((constructor)) static void name_variants(void)
+{
+    prefork = *sks_strategy_find("prefork:coroutine");
+    prefork.name = "prefork-own-sockets";
+}
+
 const struct contract_strategy contract_strategies[] = {
     {&least, NULL},
     {&threads, NULL},
+    {&prefork, &own_sockets},
     {NULL, NULL},
 };
 

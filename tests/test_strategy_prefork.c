@@ -14,6 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* So many that each of two sockets gets some, but for one time in 2^63. */
+enum { CLIENTS = 64 };
+
 /* A test's server; data of its server. */
 struct prefork_test {
     sks_server *server;
@@ -404,6 +407,129 @@ static void a_config_of_no_size_is_refused(void **state)
     assert_int_equal(join(), SKS_EVTABLE);
 }
 
+/* --- sockets of their own --- */
+
+static void serve_with_own_sockets(unsigned workers)
+{
+    test.config.own_sockets = 1;
+    serve(workers);
+}
+
+/* Up to two that answered; 0: none yet. */
+static void note_process(long pids[2], long pid)
+{
+    assert_true(pid > 0);
+    if (pids[0] == 0)
+        pids[0] = pid;
+    else if (pid != pids[0])
+        pids[1] = pid;
+}
+
+static void each_of_several_sockets_has_its_process(void **state)
+{
+    long pids[2] = {0, 0};
+
+    (void)state;
+    serve_with_own_sockets(2);
+    for (int i = 0; i < 1000 && pids[1] == 0; i++)
+        note_process(pids, ask());
+    assert_true(pids[1] != 0);
+    expect_count(SKS_COUNT_WORKERS, 2);
+}
+
+/* All clients come before the kill, so that the successor answers none but
+ * those who waited for the one that was killed. */
+static void a_queue_waits_for_the_successor(void **state)
+{
+    int busy, fds[CLIENTS];
+    long killed, pids[2] = {0, 0};
+
+    (void)state;
+    serve_with_own_sockets(2);
+    killed = hold_up(&busy);
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = say("who\n");
+    kill((pid_t)killed, SIGKILL);
+    client_expect_gone(busy);
+    for (int i = 0; i < CLIENTS; i++) {
+        long pid = answer(fds[i]);
+
+        assert_true(pid > 0 && pid != killed);
+        note_process(pids, pid);
+    }
+    assert_true(pids[1] != 0);
+    assert_int_equal(count(SKS_COUNT_TAKEN), 1 + CLIENTS);
+    assert_int_equal(count(SKS_COUNT_FAILED), 1);
+}
+
+static void one_address_is_told_of_several_sockets(void **state)
+{
+    (void)state;
+    test.config.own_sockets = 1;
+    make_over(sks_prefork(), 3);
+    assert_int_equal(sks_server_listener_sets(test.server), 3);
+    assert_non_null(sks_server_address(test.server, 0));
+    assert_null(sks_server_address(test.server, 1));
+    assert_true(sks_server_listener_fileno(test.server, 2) >= 0);
+    assert_int_equal(sks_server_listener_fileno(test.server, 3), -1);
+}
+
+static void all_of_several_sockets_are_closed(void **state)
+{
+    (void)state;
+    serve_with_own_sockets(3);
+    assert_true(ask() > 0);
+    assert_int_equal(sks_server_close(test.server), 0);
+    join();
+    assert_int_equal(client_try_connect(SOCK_STREAM,
+                                        (struct sockaddr *)&test.address,
+                                        sizeof test.address),
+                     -ECONNREFUSED);
+}
+
+/* The parent asks the sockets of all for its single requests. */
+static void a_single_request_comes_from_any_socket(void **state)
+{
+    (void)state;
+    test.config.own_sockets = 1;
+    make_over(sks_prefork(), 2);
+    for (int i = 0; i < 16; i++) {
+        int fd = say("who\n");
+
+        assert_int_equal(sks_server_handle_request(test.server), 1);
+        assert_true(answer(fd) > 0);
+    }
+}
+
+static void make_unbound(unsigned workers)
+{
+    sks_handler handler = {.size = sizeof handler, .handle = pid_handle};
+
+    test.config.own_sockets = 1;
+    test.server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+    sks_server_set_strategy(test.server, sks_prefork(), &test.config);
+    sks_server_set_max_workers(test.server, workers);
+}
+
+static void no_more_sockets_than_listeners_may_be(void **state)
+{
+    (void)state;
+    make_unbound(65);
+    assert_int_equal(sks_server_bind(test.server), -E2BIG);
+    assert_string_equal(sks_server_error(test.server),
+                        "65 sockets for each address are more than 64");
+}
+
+static void no_descriptors_for_several_sockets_say_so(void **state)
+{
+    (void)state;
+    make_unbound(4);
+    fault_set(FAULT_SOCKET, 2, 1, EMFILE);
+    assert_int_equal(sks_server_bind(test.server), -EMFILE);
+    assert_non_null(strstr(sks_server_error(test.server), " again: "));
+    assert_int_equal(sks_server_bind(test.server), 0);
+}
+
 /* --- counts --- */
 
 static void all_processes_are_counted(void **state)
@@ -552,6 +678,13 @@ int main(void)
         PREFORK_TEST(a_process_is_replaced_after_its_requests),
         PREFORK_TEST(the_inner_strategy_may_be_ones_own),
         PREFORK_TEST(a_config_of_no_size_is_refused),
+        PREFORK_TEST(each_of_several_sockets_has_its_process),
+        PREFORK_TEST(a_queue_waits_for_the_successor),
+        PREFORK_TEST(one_address_is_told_of_several_sockets),
+        PREFORK_TEST(all_of_several_sockets_are_closed),
+        PREFORK_TEST(a_single_request_comes_from_any_socket),
+        PREFORK_TEST(no_more_sockets_than_listeners_may_be),
+        PREFORK_TEST(no_descriptors_for_several_sockets_say_so),
         PREFORK_TEST(all_processes_are_counted),
         PREFORK_TEST(refused_requests_are_counted),
         PREFORK_TEST(a_busy_process_holds_up_nobody),

@@ -100,6 +100,11 @@ struct sks_strategy {
      * handler, maybe before start, under sks_server_report_stack_overflow();
      * such a handler runs on a stack of its own where the thread has one. */
     sks_request *(*overflowed)(void *self, const void *address);
+
+    /** Optional.  By bind, with the config: in how many sets it opens each TCP
+     * and UDP address, with SO_REUSEPORT, so that each worker process may have
+     * one of its own: see sks_worker.number.  0 or 1: as without this. */
+    unsigned (*listener_sets)(const sks_server *server, const void *config);
 };
 
 /** Gets the next request: accepted, and verified by verify_request.  Waits ms
@@ -124,6 +129,10 @@ SKS_API int sks_server_get_requests(sks_server *server, size_t i,
 /** The i-th listener, from 0, for an event loop of the strategy's own: readable
  * when sks_server_get_request() would not wait.  -1 past the last. */
 SKS_API int sks_server_listener_fileno(const sks_server *server, size_t i);
+
+/** How many sets of listeners bind opened; 1 unless the strategy asked for
+ * more.  Any thread. */
+SKS_API unsigned sks_server_listener_sets(const sks_server *server);
 
 /** For a serve whose workers get their requests themselves: waits until
  * stopping, and meanwhile does what else the default loop does, by calling
@@ -176,7 +185,9 @@ SKS_API void sks_server_detach(sks_server *server, sks_request *keep);
  * are defaults. */
 typedef struct sks_worker {
     size_t size;     /**< sizeof(sks_worker) */
-    unsigned number; /**< from 1 to #SKS_PROCESSES_MAX; no other living one's */
+    unsigned number; /**< from 1 to #SKS_PROCESSES_MAX; no other living one's:
+                          of several sets of listeners it has that one, and
+                          those that cannot be opened twice */
 
     /** A descriptor, of a pipe's reading end for one, that becomes readable
      * once the worker should end, and is at end of file once nobody waits for
