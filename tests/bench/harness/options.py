@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -17,13 +18,10 @@ cmake -S tests/bench -B build/bench-only && cmake --build build/bench-only
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options and their defaults."""
-    result = argparse.ArgumentParser(
-        description="Compares echo servers on the loopback interface.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = result.add_argument
+def add_common(parser: argparse.ArgumentParser,
+               defaults: Mapping[str, object]) -> None:
+    """What every program has that starts echo servers and measures them."""
+    add = parser.add_argument
     add("--build", type=Path, default=Path("build/bench"), metavar="DIR",
         help="where bench_load and the peers are (build/bench)")
     add("--echod", type=Path, default=Path("build/bin/sockserver-echod"),
@@ -32,32 +30,52 @@ def parser() -> argparse.ArgumentParser:
         help="ours (by default all that the program says it has)")
     add("--echod-args", default="", metavar="ARGS",
         help="more options for our echo server")
+    add("--size", type=int, default=64, choices=range(8, 4097),
+        metavar="BYTES", help="length of a request (64)")
+    add("--seconds", type=float,
+        help=f"length of a run ({defaults['seconds']:g})")
+    add("--warmup", type=float, help="the time before it that is not "
+                                     f"measured ({defaults['warmup']:g})")
+    add("--rounds", type=int,
+        help=f"runs of each server ({defaults['rounds']})")
+    add("--idle-seconds", type=float, help="how long connections idle before "
+        f"memory is measured ({defaults['idle_seconds']:g})")
+    add("--load-spin", type=float, default=0, metavar="US",
+        help="microseconds for which the load generator polls before it "
+             "sleeps (0)")
+    add("--server-core", type=int, default=0, help="where servers run (0)")
+    add("--load-core", type=int, default=1, help="where the load runs (1)")
+    add("--json", type=Path, metavar="FILE", help="write all raw figures")
+    add("--deadline", type=int, metavar="S",
+        help=f"give up after so many seconds ({defaults['deadline']})")
+    add("--quick", action="store_true",
+        help="short runs, one round, few connections: a smoke test")
+
+
+def set_defaults(chosen: argparse.Namespace,
+                 defaults: Mapping[str, object]) -> None:
+    """Fills in what the command line does not say."""
+    for name, value in defaults.items():
+        if getattr(chosen, name) is None:
+            setattr(chosen, name, value)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options and their defaults."""
+    result = argparse.ArgumentParser(
+        description="Compares echo servers on the loopback interface.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_common(result, _FULL)
+    add = result.add_argument
     add("--server", action="append", default=[], metavar="NAME=COMMAND",
         help="one more server, compared with the floor; {port} in COMMAND "
              "is where it has to listen")
     add("--servers", default="*", metavar="LIST",
         help="patterns of names to measure, such as 'c:*,sks:threading'")
     add("--rows", metavar="LIST", help=f"what to measure ({rows.DEFAULT})")
-    add("--size", type=int, default=64, choices=range(8, 4097),
-        metavar="BYTES", help="length of a request (64)")
-    add("--seconds", type=float, help="length of a run (2)")
-    add("--warmup", type=float, help="the time before it that is not "
-                                     "measured (0.2)")
-    add("--rounds", type=int, help="runs of each server (5)")
-    add("--idle-seconds", type=float, help="how long connections idle before "
-                                           "memory is measured (1)")
-    add("--load-spin", type=float, default=0, metavar="US",
-        help="microseconds for which the load generator polls before it "
-             "sleeps (0)")
-    add("--server-core", type=int, default=0, help="where servers run (0)")
-    add("--load-core", type=int, default=1, help="where the load runs (1)")
     add("--syscall-requests", type=int, metavar="N",
         help="requests to count system calls over (4000; 0: do not count)")
-    add("--json", type=Path, metavar="FILE", help="write all raw figures")
-    add("--deadline", type=int, metavar="S",
-        help="give up after so many seconds (7200)")
-    add("--quick", action="store_true",
-        help="short runs, one round, few connections: a smoke test")
     add("--list", action="store_true", help="print the servers' names")
     return result
 
@@ -71,9 +89,7 @@ _QUICK = {"rows": rows.QUICK, "seconds": 0.1, "warmup": 0.0, "rounds": 1,
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The options, with the defaults of a full or a quick run."""
     result = parser().parse_args(arguments)
-    for name, value in (_QUICK if result.quick else _FULL).items():
-        if getattr(result, name) is None:
-            setattr(result, name, value)
+    set_defaults(result, _QUICK if result.quick else _FULL)
     return result
 
 
