@@ -41,10 +41,10 @@ def header(facts: dict[str, str], command: str, rounds: int,
 def section(results: Results, size: int) -> str:
     """One row's heading, table and remarks."""
     if results.row.kind == "idle":
-        table = _memory_table(results)
+        figures = _memory_table(results)
     else:
-        table = _speed_table(results, FLOORS[results.row.family])
-    parts = [table, _syscalls(results), _remarks(results)]
+        figures = _speed_table(results, FLOORS[results.row.family])
+    parts = [figures, _syscalls(results), remarks(results)]
     heading = f"### {results.row.title(size)} (`{results.row.name}`)"
     return "\n\n".join([heading, *filter(None, parts)])
 
@@ -53,7 +53,7 @@ def _speed_table(results: Results, floor: str) -> str:
     columns = ["server", "requests/s", "per CPU second", "CPU us",
                "busy", "own peer", "floor", "p50 us", "p99 us", "p99.9 us",
                "calls"]
-    return _table(columns, [_speed_line(results, server, floor)
+    return table(columns, [_speed_line(results, server, floor)
                             for server in results.measured()])
 
 
@@ -76,7 +76,7 @@ def _speed_line(results: Results, server: Server, floor: str) -> list[str]:
 def _memory_table(results: Results) -> str:
     columns = ["server", "processes", "threads", "at rest", "user",
                "page tables", "kernel stacks", "sum", "own peer"]
-    return _table(columns, [_memory_line(results, server)
+    return table(columns, [_memory_line(results, server)
                             for server in results.measured()])
 
 
@@ -99,7 +99,8 @@ def _ratio(results: Results, name: str, other: str, figure: str) -> str:
     return f"{ratio:.2f}" + ("" if spread is None else f" ±{spread:.2f}")
 
 
-def _table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is text, and the others numbers."""
     rules = ["---"] + ["---:"] * (len(columns) - 1)
     return "\n".join("| " + " | ".join(line) + " |"
                      for line in [columns, rules, *lines])
@@ -113,7 +114,8 @@ def _syscalls(results: Results) -> str:
     return "\n".join([SYSCALLS_LEGEND, "", *lines]) if lines else ""
 
 
-def _remarks(results: Results) -> str:
+def remarks(results: Results) -> str:
+    """What is missing in the row, what failed, and what spoils it."""
     lines = [f"- left out, {reason}: {', '.join(names)}"
              for reason, names in _by_reason(results.left_out).items()]
     lines += [f"- FAILED, {reason}: {', '.join(names)}"
