@@ -431,7 +431,7 @@ static void of_many_some_may_be_refused(void **state)
     assert_int_equal(sks_server_bind(server), 0);
     client = client_new(1);
     for (int i = 0; i < 4; i++)
-        __real_send(client, "abcd" + i, 1, 0);
+        __real_send(client, &"abcd"[i], 1, 0);
     assert_int_equal(sks_server_get_requests(server, 0, rs, 4), 2);
     sks_requests_run(rs, 2);
     expect_letters(client, "bd");

@@ -46,7 +46,7 @@ class Clients(LibraryTest):
         self.assertEqual(len(lines), CLIENTS * ROUNDS * 6)
 
     @unittest.skipUnless(SLOW_DISK != "none" and STRATEGY != "synchronous",
-                         "serves one at a time")
+                         "needs a slow disk, and clients at once")
     def test_a_slow_disk_holds_up_nobody_else(self):
         there = self.local / "the disk is done"
         with unittest.mock.patch.dict(os.environ, {
