@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -154,7 +153,7 @@ int sks__fd_unsent(int socket)
 {
     int n = 0;
 
-    return ioctl(socket, SIOCOUTQ, &n) < 0 ? 0 : n;
+    return ioctl(socket, TIOCOUTQ, &n) < 0 ? 0 : n;
 }
 
 void sks__fd_end_input(int socket)
