@@ -65,7 +65,7 @@ static char *put_in6(char *out, const unsigned char host[16])
     int zeros, first;
 
     for (int i = 0; i < 8; i++)
-        groups[i] = (unsigned)(host[2 * i] << 8 | host[2 * i + 1]);
+        groups[i] = (unsigned)host[i + i] << 8 | host[i + i + 1];
     zeros = longest_zeros(groups, &first);
     for (int i = 0; i < 8; i++) {
         if (i == first) {

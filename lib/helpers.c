@@ -141,7 +141,7 @@ static int hire(struct sks__helpers *crew)
     sks__helpers_hold(crew);
     rc = pthread_create(&h->thread, NULL, help, h);
     if (rc != 0) {
-        sks__helpers_release(crew);
+        atomic_fetch_sub(&crew->holds, 1); /* the caller has one, too */
         free(h);
         return -rc;
     }

@@ -84,6 +84,7 @@ struct sks_server {
     void *strategy_self;       /* allocated when it starts, unless small */
     max_align_t small_self[4]; /* on the page that is written to anyway */
     int strategy_started;
+    unsigned listener_sets; /* 0: as 1 */
     struct sks__options options;
     struct sks__hooks hooks;
     void *data;
@@ -91,10 +92,9 @@ struct sks_server {
     struct sks__endpoint *endpoints;
     size_t endpoint_count;
     size_t listener_count;
-    unsigned listener_sets; /* 0: as 1 */
-    sks_request *held;      /* taken, and waiting for a descriptor */
-    size_t next_listener;   /* the default loop takes turns */
-    int gathered_fd;        /* for sks_server_fileno(); -1: not asked for */
+    sks_request *held;    /* taken, and waiting for a descriptor */
+    size_t next_listener; /* the default loop takes turns */
+    int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
 
     struct sks__shared *shared; /* a shared mapping */
     struct sks__tally *tally;   /* in there: of this process */
@@ -105,8 +105,8 @@ struct sks_server {
     struct sks__wakeup stop;    /* raised: look at shared->stops */
     struct sks__wakeup turn;    /* raised: look around again */
     atomic_int wants_turn;      /* raise turn when a request ends */
-    atomic_llong paused_until;  /* for want of resources; a moment */
     atomic_int pause_reason;    /* the error */
+    atomic_llong paused_until;  /* for want of resources; a moment */
     int64_t turn_by;            /* the strategy wants a turn until then */
     int serve_error;            /* the strategy cannot go on */
 

@@ -172,8 +172,8 @@ static void stop(void *self, sks_server *server, int block)
         return sets_with(server, config, inner);                               \
     }                                                                          \
     static const sks_strategy noun = {                                         \
-        .size = sizeof noun,                                                   \
-        .name = text,                                                          \
+        .size = sizeof(noun),                                                  \
+        .name = (text),                                                        \
         .flags = SKS_PARALLEL | (traits),                                      \
         .self_size = sizeof(struct prefork),                                   \
         .most_workers = SKS_PROCESSES_MAX,                                     \

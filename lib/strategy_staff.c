@@ -59,10 +59,11 @@ static int is_anybody_serving(const struct sks__staff *s)
     return 0;
 }
 
+/* child: the last that ended, or NULL if none could be forked. */
 static void give_up(struct sks__staff *s, const struct sks__child *child,
                     int error)
 {
-    if (error != SKS_ECRASHED)
+    if (child == NULL)
         sks_server_give_up(s->server, error, "cannot fork a process: %s",
                            sks_strerror(error));
     else if (child->signal != 0)
