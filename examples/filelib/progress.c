@@ -7,7 +7,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BAR = 16, NAME_WIDTH = 18, REST = 42, DRAW_MS = 100 };
+enum { BAR = 16, NAME_WIDTH = 18, REST = 42 };
+
+static const double draw_after = 0.1; /* seconds */
 
 static double seconds_since(const struct timespec *then)
 {
@@ -70,7 +72,7 @@ static void draw(const struct progress *progress, int64_t done)
     print_bytes(speed, sizeof speed, rate);
     print_left(left, sizeof left,
                rate > 0 ? (double)(progress->total - done) / rate : 360000);
-    memset(bar, '#', (size_t)(part * BAR));
+    memset(bar, '#', (size_t)(part * (double)BAR));
     fprintf(stderr, "\r%-18s [%-16s] %3d %% %9s %9s/s %s\033[K", name, bar,
             (int)(part * 100), bytes, speed, left);
 }
@@ -87,7 +89,7 @@ void progress_start(struct progress *progress, int quiet, const char *name,
 
 void progress_show(struct progress *progress, int64_t done)
 {
-    if (!progress->name || seconds_since(&progress->drawn) * 1000 < DRAW_MS)
+    if (!progress->name || seconds_since(&progress->drawn) < draw_after)
         return;
     clock_gettime(CLOCK_MONOTONIC, &progress->drawn);
     draw(progress, done);
