@@ -113,14 +113,14 @@ static int set_up(void **state)
 }
 
 /* Ends a thread of a case that failed; a suite whose server hangs cannot go
- * on. */
+ * on, and takes the server's processes with it. */
 static void end_thread(struct server_thread *thread)
 {
     if (!thread->running || server_thread_join(thread) == 0)
         return;
     fprintf(stderr, "%s: the thread still runs: the suite ends here\n",
             world.directory);
-    abort();
+    kill(0, SIGKILL);
 }
 
 static int tear_down(void **state)
@@ -318,6 +318,7 @@ static void start_first_thread(void)
 
 static void prepare(void)
 {
+    setpgid(0, 0); /* see end_thread() */
     close_others_on_exec();
     start_first_thread();
     shared = __real_mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
