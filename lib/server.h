@@ -1,7 +1,9 @@
 /* The server's own struct.  server.c makes and ends it, server_options.c fills
- * it before bind, server_bind.c gives it listeners, server_serve.c has the
- * default loop, server_close.c the drain, signals.c and overflow.c the opt-ins
- * for signals. */
+ * it before bind, server_bind.c gives it listeners, server_requests.c gets
+ * requests from them, server_books.c and server_tally.c remember those,
+ * server_serve.c has what serves, server_loop.c the default loop,
+ * server_shutdown.c what ends it, server_close.c the drain, server_worker.c
+ * what a child does, signals.c and overflow.c the opt-ins for signals. */
 #ifndef SKS__SERVER_H
 #define SKS__SERVER_H
 
@@ -188,6 +190,12 @@ int sks__server_run_one_by_one(sks_server *server);
 /* This process alone should stop.  Any thread, any signal handler. */
 void sks__server_stop_here(sks_server *server);
 
+/* True once requests under way should end, too. */
+int sks__server_is_told(const sks_server *server);
+
+/* The shutdowns asked for so far are obeyed; the next serve_forever serves. */
+void sks__server_obey(sks_server *server);
+
 /* Requests under way: of a worker its own, else of all processes. */
 unsigned sks__server_active(const sks_server *server);
 
@@ -210,6 +218,21 @@ enum sks__server_turn {
  * if none, or an error that keeps it from getting any. */
 int sks__server_turn(sks_server *server, enum sks__server_turn turn,
                      int64_t until);
+
+/* Turns of that kind until stopping: 0, or an error that keeps the server from
+ * serving. */
+int sks__server_loop(sks_server *server, enum sks__server_turn turn);
+
+/* The listeners rest for a moment, or until the system may have what it lacks:
+ * why is the error that says so. */
+void sks__server_pause(sks_server *server, int why);
+void sks__server_resume(sks_server *server);
+int sks__server_is_paused(const sks_server *server);
+
+/* Gets up to n requests from one listener: how many are to be served, -EAGAIN
+ * if none came or they must wait, or an error that will not pass. */
+int sks__server_take_from(sks_server *server, struct sks__listener *l,
+                          sks_request **out, size_t n);
 
 /* Counts n new requests. */
 void sks__tally_take(sks_server *server, sks_request *const *requests,
