@@ -5,6 +5,17 @@
  *   build/bin/sockserver-echod --unix sock  nc -U sock */
 #include "program.h"
 
+#include <stddef.h>
+#include <string.h>
+
+/* What the command line says. */
+struct echod_options {
+    struct program_options shared;
+    int spin_us;
+    int own_sockets;
+    size_t stack_size; /* 0: the library's default */
+};
+
 /* Writes from rfile's own buffer: nothing is copied in between. */
 static int echo(sks_request *request)
 {
@@ -23,19 +34,78 @@ static int echo(sks_request *request)
     return (int)n;
 }
 
+/* --- options --- */
+
+enum {
+    SPIN_MAX_US = 1000000,
+    STACK_MIN = 16 * 1024,
+    STACK_MAX = 1024 * 1024 * 1024
+};
+
+static void read_spin(const struct program_option *option, void *field,
+                      char *value)
+{
+    *(int *)field = (int)program_number(option, value, 0, SPIN_MAX_US);
+}
+
+static void read_stack_size(const struct program_option *option, void *field,
+                            char *value)
+{
+    *(size_t *)field = program_number(option, value, STACK_MIN, STACK_MAX);
+}
+
+static const struct program_option more[] = {
+    {"spin-us", "N",
+     "poll for N microseconds before a wait for a client's next input sleeps",
+     read_spin, offsetof(struct echod_options, spin_us), 0},
+    {"stack-size", "BYTES", "of each coroutine (65536)", read_stack_size,
+     offsetof(struct echod_options, stack_size), 0},
+    {"own-sockets", NULL, "give each process of a prefork sockets of its own",
+     program_set_flag, offsetof(struct echod_options, own_sockets), 0},
+    {0}};
+
+/* Tells the strategy what is for it alone.  The configs are static because the
+ * server keeps them. */
+static void configure(sks_server *server, const struct echod_options *o)
+{
+    static sks_coroutine_config coroutine = {.size = sizeof coroutine};
+    static sks_prefork_config prefork = {.size = sizeof prefork};
+    const sks_strategy *strategy = o->shared.strategy;
+    const char *name = sks_strategy_name(strategy);
+    int forks = strncmp(name, "prefork", strlen("prefork")) == 0;
+    int switches = strstr(name, "coroutine") != NULL;
+
+    if (o->stack_size != 0 && !switches)
+        program_wrong_usage("--stack-size is for coroutines, not for %s", name);
+    if (o->own_sockets && !forks)
+        program_wrong_usage("--own-sockets is for prefork, not for %s", name);
+    coroutine.stack_size = o->stack_size;
+    prefork.own_sockets = o->own_sockets;
+    if (switches)
+        prefork.inner_config = &coroutine;
+    if (forks)
+        sks_server_set_strategy(server, strategy, &prefork);
+    else if (switches)
+        sks_server_set_strategy(server, strategy, &coroutine);
+    sks_server_set_spin_us(server, o->spin_us);
+}
+
 int main(int argc, char **argv)
 {
     static const struct program program = {
         .name = "sockserver-echod",
         .about = "Sends back what each client sends.",
-        .kinds = PROGRAM_ALL_KINDS};
+        .kinds = PROGRAM_ALL_KINDS,
+        .more = more};
     const sks_handler handler = {.size = sizeof handler, .handle = echo};
-    struct program_options options = {.host = "127.0.0.1",
-                                      .port = 7777,
-                                      .strategy = sks_threading()};
+    struct echod_options o = {.shared = {.host = "127.0.0.1",
+                                         .port = 7777,
+                                         .strategy = sks_threading()}};
     const struct program_line line = {.doing = "echo on"};
+    sks_server *server;
 
-    program_read_options(&program, &options, NULL, argc, argv);
-    return program_serve(&program, &options,
-                         program_new_server(&options, &handler), &line);
+    program_read_options(&program, &o.shared, &o, argc, argv);
+    server = program_new_server(&o.shared, &handler);
+    configure(server, &o);
+    return program_serve(&program, &o.shared, server, &line);
 }

@@ -18,6 +18,23 @@ def run(*arguments):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def large_mappings(program, size):
+    """How many of so many bytes the program and its children have."""
+    count = 0
+    for pid in [program.process.pid, *program.children()]:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+            first, last = line.split()[0].split("-")
+            count += int(last, 16) - int(first, 16) >= size
+    return count
+
+
+def listeners(port):
+    """How many IPv4 sockets listen at the port."""
+    lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[1].endswith(f":{port:04X}")
+               and line.split()[3] == "0A" for line in lines)
+
+
 class Usage(unittest.TestCase):
     def refused(self, status, sentence, *arguments):
         """The program ends with status and one line like sentence."""
@@ -54,12 +71,51 @@ class Usage(unittest.TestCase):
                 ('--max-workers must be .*, not "many".*',
                  "--max-workers=many"),
                 ('--max-workers must be .*, not "9{30}".*',
-                 "--max-workers=" + "9" * 30)):
+                 "--max-workers=" + "9" * 30),
+                ("--spin-us must be a number from 0 to 1000000, "
+                 'not "1000001".*', "--spin-us=1000001"),
+                ("--stack-size must be a number from 16384 to 1073741824, "
+                 'not "16383".*', "--stack-size=16383"),
+                ("--stack-size is for coroutines, not for threading.*",
+                 "--stack-size=65536"),
+                ("--own-sockets is for prefork, not for coroutine.*",
+                 "--own-sockets", "--strategy=coroutine")):
             self.refused(2, sentence, *arguments)
 
     def test_the_most_workers_are_the_librarys(self):
         with running(ECHOD, "--max-workers", "1048576", "0") as program:
             self.assertEqual(program.end(), 0)
+
+    def test_each_strategy_spins_if_asked(self):
+        for strategy in STRATEGIES:
+            with running(ECHOD, "--strategy", strategy, "--spin-us", "50",
+                         "0") as program:
+                self.expect_echo(program)
+
+    def test_coroutines_have_the_stacks_asked_for(self):
+        # More than is mapped for all stacks of the usual size.
+        size = 512 << 20
+        for strategy in ("coroutine", "prefork:coroutine"):
+            counts = []
+            for options in (), ("--stack-size", str(size)):
+                with running(ECHOD, "--strategy", strategy, "--max-workers",
+                             "1", *options, "0") as program:
+                    self.expect_echo(program)
+                    counts.append(large_mappings(program, size))
+            self.assertLess(*counts)
+
+    def test_processes_have_sockets_of_their_own_if_asked(self):
+        for options, count in ((), 1), (("--own-sockets",), 3):
+            with running(ECHOD, "--strategy", "prefork", "--max-workers", "3",
+                         *options, "0") as program:
+                self.expect_echo(program)
+                self.assertEqual(listeners(program.port), count)
+                self.assertEqual(program.end(), 0)
+
+    def expect_echo(self, program):
+        with socket.create_connection(("127.0.0.1", program.port)) as peer:
+            peer.sendall(b"x")
+            self.assertEqual(peer.recv(1), b"x")
 
     def test_faults_at_start_end_with_1(self):
         # An address that is kept for examples, which no machine has.
@@ -74,7 +130,9 @@ class Usage(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         for word in ("--tcp", "--udp", "--unix PATH", "--unix-dgram PATH",
                      "--bind ADDR", "127.0.0.1", "--strategy NAME",
-                     *STRATEGIES, "--max-workers N", "--version", "PORT"):
+                     *STRATEGIES, "--max-workers N", "--spin-us N",
+                     "--stack-size BYTES", "--own-sockets", "--version",
+                     "PORT"):
             self.assertIn(word, done.stdout)
 
     def test_the_tests_know_every_strategy(self):
