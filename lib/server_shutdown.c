@@ -33,7 +33,7 @@ static void interrupt_exposed(sks_server *server)
 void sks__server_expose(sks_server *server, int fd)
 {
     atomic_store(&server->exposed_fd, fd);
-    if (sks_server_stopping(server))
+    if (sks__server_is_told(server))
         interrupt_exposed(server);
 }
 

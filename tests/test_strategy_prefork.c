@@ -46,6 +46,12 @@ static int pid_handle(sks_request *request)
         trace_put(&test.trace, "%ld", (long)getpid());
         trace_wait(&test.trace);
     }
+    if (strcmp(line, "twice\n") == 0) {
+        sks_wfile_puts(wfile, "once\n");
+        if (sks_rfile_readline(sks_request_rfile(request), line, sizeof line) <=
+            0)
+            return -EIO;
+    }
     return sks_wfile_printf(wfile, "%ld\n", (long)getpid());
 }
 
@@ -386,6 +392,21 @@ static void a_process_is_replaced_after_its_requests(void **state)
     assert_int_equal(count(SKS_COUNT_TAKEN), 7);
 }
 
+/* Being the last one is nothing that its client should feel. */
+static void the_last_request_of_a_process_may_wait_for_its_client(void **state)
+{
+    (void)state;
+    test.config.max_requests = 1;
+    serve(1);
+    for (int i = 0; i < 8; i++) {
+        int fd = say("twice\n");
+
+        client_expect(fd, "once\n");
+        client_say(fd, "more\n");
+        assert_true(answer(fd) > 0);
+    }
+}
+
 static const sks_strategy own = {.size = sizeof own,
                                  .name = "own",
                                  .process_request = run_here};
@@ -676,6 +697,7 @@ int main(void)
         PREFORK_TEST(a_fork_that_fails_is_tried_again),
         PREFORK_TEST(crashes_in_requests_do_not_end_serving),
         PREFORK_TEST(a_process_is_replaced_after_its_requests),
+        PREFORK_TEST(the_last_request_of_a_process_may_wait_for_its_client),
         PREFORK_TEST(the_inner_strategy_may_be_ones_own),
         PREFORK_TEST(a_config_of_no_size_is_refused),
         PREFORK_TEST(each_of_several_sockets_has_its_process),
