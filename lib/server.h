@@ -138,13 +138,16 @@ struct sks_server {
     pthread_t server_thread;    /* which */
     int closing;                /* nothing may begin to serve any more */
     int orphaned;               /* freed by its owner while a thread serves */
+    const struct sks__listener *broken; /* the first that failed a worker */
+    int broken_by;                      /* its error */
 
     /* Last, so that what each request touches lies together. */
     char error[256];
     struct sks__listener listeners[SKS__LISTENERS_MAX];
 };
 
-/* Remembers what went wrong in words, and returns rc. */
+/* Remembers what went wrong in words, and returns rc.  By the thread that
+ * binds, serves or closes: it tells what its workers met, too. */
 int sks__server_fail(sks_server *server, int rc, const char *format, ...)
     SKS_PRINTF(3, 4);
 

@@ -65,6 +65,19 @@ static int accept_some(sks_server *server, struct sks__listener *l,
     return got > 0 ? (int)got : rc;
 }
 
+/* For who serves to put into words: several workers may fail at once. */
+static int note_broken(sks_server *server, const struct sks__listener *l,
+                       int rc)
+{
+    pthread_mutex_lock(&server->lock);
+    if (server->broken == NULL) {
+        server->broken = l;
+        server->broken_by = rc;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return rc;
+}
+
 int sks__server_take_from(sks_server *server, struct sks__listener *l,
                           sks_request **out, size_t n)
 {
@@ -77,8 +90,7 @@ int sks__server_take_from(sks_server *server, struct sks__listener *l,
     if (rc == -EAGAIN || sks_server_stopping(server))
         return -EAGAIN;
     if (!sks__error_is_shortage(rc))
-        return sks__server_fail(server, rc, "cannot get requests on %s: %s",
-                                l->text, sks_strerror(rc));
+        return note_broken(server, l, rc);
     sks__server_pause(server, rc);
     return -EAGAIN;
 }

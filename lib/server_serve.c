@@ -46,6 +46,7 @@ static int claim(sks_server *server)
         rc = SKS_ESTATE;
     if (rc == 0) {
         server->serving = 1;
+        server->broken = NULL;
         server->server_thread = pthread_self();
         server->owner = getpid();
     }
@@ -98,6 +99,20 @@ int sks__server_run_strategy(sks_server *server)
                : sks__server_loop(server, SKS__TURN_TAKING);
 }
 
+/* Puts into words what ends serving if that was a listener. */
+static int tell_broken(sks_server *server, int rc)
+{
+    const struct sks__listener *l;
+
+    pthread_mutex_lock(&server->lock);
+    l = server->broken_by == rc ? server->broken : NULL;
+    pthread_mutex_unlock(&server->lock);
+    if (l == NULL)
+        return rc;
+    return sks__server_fail(server, rc, "cannot get requests on %s: %s",
+                            l->text, sks_strerror(rc));
+}
+
 int sks_server_serve_forever(sks_server *server)
 {
     int rc = sks__server_enter(server);
@@ -105,7 +120,7 @@ int sks_server_serve_forever(sks_server *server)
     if (rc < 0)
         return rc;
     server->serve_error = 0;
-    rc = sks__server_run_strategy(server);
+    rc = tell_broken(server, sks__server_run_strategy(server));
     if (rc == 0) {
         sks__server_interrupt(server, 0);
         sks__server_obey(server);
@@ -128,6 +143,7 @@ int sks_server_handle_request(sks_server *server)
                  ? SKS_ECLOSED
                  : sks__server_turn(server, SKS__TURN_TAKING, until);
     } while (rc == 0 && sks__clock_left_ms(until) != 0);
+    rc = tell_broken(server, rc);
     if (rc == 0 && server->hooks.handle_timeout != NULL)
         server->hooks.handle_timeout(server->hooks.handle_timeout_arg, server);
     sks__server_leave(server);
