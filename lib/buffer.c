@@ -87,13 +87,9 @@ int sks__buffer_reserve(struct sks__buffer *b, size_t n)
 
 int sks__buffer_append(struct sks__buffer *b, const void *bytes, size_t n)
 {
-    int rc = 0;
+    int rc = sks__buffer_reserve(b, n);
 
-    if (n == 0)
-        return 0;
-    if (b->size - b->end < n)
-        rc = sks__buffer_reserve(b, n);
-    if (rc < 0)
+    if (rc < 0 || n == 0)
         return rc;
     memcpy(b->data + b->end, bytes, n);
     b->end += n;
@@ -118,7 +114,7 @@ void sks__buffer_free(struct sks__buffer *b)
 {
     if (b->data == NULL)
         return; /* nothing to write, which copies a page after a fork */
-    if (b->data != NULL && !keep_spare(b->data, b->size))
+    if (!keep_spare(b->data, b->size))
         free(b->data);
     *b = (struct sks__buffer){.data = NULL};
 }
