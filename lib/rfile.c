@@ -164,23 +164,25 @@ ssize_t sks_rfile_peek(sks_rfile *f, size_t min, const void **data)
     return got < 0 ? got : (ssize_t)sks__buffer_len(b);
 }
 
+/* How much of n bytes, or of any number if n is -1, is left to move. */
+static size_t left_of(off_t n, off_t done, size_t most)
+{
+    return n < 0 || n - done > (off_t)most ? most : (size_t)(n - done);
+}
+
 off_t sks_rfile_skip(sks_rfile *f, off_t n)
 {
+    struct sks__buffer *b = &f->buffer;
     off_t done = 0;
     ssize_t got = take_pending(f);
 
     while (got >= 0 && done < n) {
-        size_t held;
-
-        if (sks__buffer_len(&f->buffer) == 0)
+        if (sks__buffer_len(b) == 0)
             got = fill(f, 1);
-        if (got < 0 || sks__buffer_len(&f->buffer) == 0)
+        if (got < 0 || sks__buffer_len(b) == 0)
             break;
-        held = sks__buffer_len(&f->buffer);
-        done +=
-            (off_t)sks__buffer_take(&f->buffer, NULL,
-                                    n - done < (off_t)held ? (size_t)(n - done)
-                                                           : held);
+        done += (off_t)sks__buffer_take(b, NULL,
+                                        left_of(n, done, sks__buffer_len(b)));
     }
     return count_or_error(f, done, got);
 }
@@ -222,12 +224,6 @@ ssize_t sks_rfile_readline(sks_rfile *f, char *buf, size_t size)
     sks__buffer_take(&f->buffer, buf, len);
     buf[len] = '\0';
     return (ssize_t)len;
-}
-
-/* How much of n bytes, or of any number if n is -1, is left to move. */
-static size_t left_of(off_t n, off_t done, size_t most)
-{
-    return n < 0 || n - done > (off_t)most ? most : (size_t)(n - done);
 }
 
 /* Until a pipe or the like takes more: 0, or an error. */
