@@ -41,12 +41,13 @@ void sks__server_handle_error(sks_server *server, const sks_request *request,
 {
     const struct sks__hooks *hooks = &server->hooks;
 
-    if (!sks__error_is_clients_end(error))
-        atomic_fetch_add(&server->tally->failed, 1);
-    if (sks__error_is_clients_end(error))
+    if (sks__error_is_clients_end(error)) {
         sks_server_log(server, SKS_DEBUG, "%s went away",
                        sks_request_client_address(request));
-    else if (hooks->handle_error != NULL)
+        return;
+    }
+    atomic_fetch_add(&server->tally->failed, 1);
+    if (hooks->handle_error != NULL)
         hooks->handle_error(hooks->handle_error_arg, request, error);
     else
         sks_server_log(server, SKS_ERROR, "request from %s failed: %s (%d)",
