@@ -15,11 +15,10 @@
 /* How often several addresses look for a port that is free on all of them. */
 enum { PORT_TRIES = 16 };
 
-/* "127.0.0.1:80" or ":80", for sentences. */
-static const char *place(const struct sks__endpoint *e, char text[300])
+/* For sentences. */
+static const char *host_of(const struct sks__endpoint *e)
 {
-    snprintf(text, 300, "%s:%d", e->name != NULL ? e->name : "", e->number);
-    return text;
+    return e->name != NULL ? e->name : "";
 }
 
 /* What every socket of the server has, before it is bound. */
@@ -274,7 +273,6 @@ static int resolve(const struct sks__endpoint *e, int type,
 
 int sks__inet_bind(sks_server *server, const struct sks__endpoint *e)
 {
-    char text[300];
     struct addrinfo *all;
     int rc, tries = 0;
 
@@ -287,17 +285,16 @@ int sks__inet_bind(sks_server *server, const struct sks__endpoint *e)
         return sks__server_fail(server, SKS_ERESOLVE,
                                 "cannot find host '%s': the name server does "
                                 "not answer",
-                                e->name);
+                                host_of(e));
     if (rc < 0)
         return sks__server_fail(server, rc, "cannot find host '%s': %s",
-                                e->name != NULL ? e->name : "",
-                                sks_strerror(rc));
+                                host_of(e), sks_strerror(rc));
     do
         rc = bind_all(server, all, e->number);
     while (rc == -EADDRINUSE && e->number == 0 && ++tries < PORT_TRIES);
     freeaddrinfo(all);
     if (rc < 0)
-        return sks__server_fail(server, rc, "cannot listen on %s: %s",
-                                place(e, text), sks_strerror(rc));
+        return sks__server_fail(server, rc, "cannot listen on %s:%d: %s",
+                                host_of(e), e->number, sks_strerror(rc));
     return 0;
 }
