@@ -40,6 +40,16 @@ static char *base_of(char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* Without the right to read it, as far as that goes. */
+static int open_directory(const char *name)
+{
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 && errno == EACCES
+               ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC)
+               : fd;
+}
+
 static struct sks__unix_path *path_new(const char *name)
 {
     struct sks__unix_path *p = calloc(1, sizeof *p);
@@ -51,10 +61,7 @@ static struct sks__unix_path *path_new(const char *name)
     p->base = base_of(p->name);
     strcpy(dir, name);
     *base_of(dir) = '\0';
-    p->dir = open(*dir != '\0' ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (p->dir < 0 && errno == EACCES)
-        p->dir =
-            open(*dir != '\0' ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    p->dir = open_directory(*dir != '\0' ? dir : ".");
     return p;
 }
 
