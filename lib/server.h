@@ -30,6 +30,9 @@ enum { SKS__SPARES_MAX = 128 };
 /* More workers are a mistake. */
 enum { SKS__WORKERS_MAX = 1024 * 1024 };
 
+/* How long requests may take to end whose connections were shut down. */
+enum { SKS__FORCED_MS = 2000 };
+
 /* Microseconds: who polls for longer has lost count of the zeros. */
 enum { SKS__SPIN_MAX = 1000000 };
 
@@ -166,10 +169,8 @@ void sks__server_drop_listeners(sks_server *server, size_t n);
 /* How a request's or listener's sockets should be. */
 enum sks__fd_mode sks__server_mode(const sks_server *server);
 
-/* As the public one, by the constructors. */
+/* What the constructors end with; as a setter, each remembers its fault. */
 void sks__server_set_handler(sks_server *server, const sks_handler *handler);
-
-/* As above. */
 void sks__server_open_wakeups(sks_server *server);
 
 /* True in a forked child of the process that binds or serves. */

@@ -7,9 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long requests may take to end whose connections were shut down. */
-enum { FORCED_MS = 2000 };
-
 int sks__server_is_copy(const sks_server *server)
 {
     return server->detached ||
@@ -83,7 +80,7 @@ static int drain(sks_server *server, int64_t until)
     if (await_ends(server, until))
         return 1;
     sks__server_interrupt(server, 1);
-    forced = sks__clock_after(FORCED_MS);
+    forced = sks__clock_after(SKS__FORCED_MS);
     if (await_left(server, forced) && server->strategy_started &&
         server->strategy.kill != NULL)
         server->strategy.kill(server->strategy_self, server);

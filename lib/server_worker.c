@@ -17,9 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long requests may take to end whose connections were shut down. */
-enum { FORCED_MS = 2000 };
-
 /* --- the leash --- */
 
 /* Until the leash has an event; whatever fault there is must not spin. */
@@ -56,7 +53,7 @@ static void *watch(void *arg)
     await_leash(server, 0); /* its end of file: nobody waits for this process */
     sks__fd_wait(-1, 0, server->options.drain_timeout_ms);
     sks__server_interrupt(server, 1);
-    sks__fd_wait(-1, 0, FORCED_MS);
+    sks__fd_wait(-1, 0, SKS__FORCED_MS);
     _exit(1);
 }
 
