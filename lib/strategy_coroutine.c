@@ -106,8 +106,8 @@ static void run_connection(void *arg)
 static void run_packet(void *arg)
 {
     sks_request *request = arg;
-    struct sks__errand *errand = sks_request_slot(request);
-    struct sks__coworker *w = errand->worker;
+    struct sks__coslot *slot = sks_request_slot(request);
+    struct sks__coworker *w = slot->worker;
 
     sks_request_handle(request);
     if (w->gathering)
@@ -120,11 +120,11 @@ static void run_packet(void *arg)
 
 static void begin(struct sks__coworker *w, sks_request *request)
 {
-    struct sks__errand *errand = sks_request_slot(request);
+    struct sks__coslot *slot = sks_request_slot(request);
     int is_packet = sks_request_packet(request, NULL) != NULL;
     int rc;
 
-    errand->worker = w;
+    slot->worker = w;
     w->packets += is_packet ? 1 : 0;
     rc = sks__loop_spawn(&w->loop, is_packet ? run_packet : run_connection,
                          request, is_packet ? -1 : sks_request_fileno(request));
@@ -199,7 +199,7 @@ static void hear(struct sks__source *source, short events)
         n = w->inbox.next;
         sks__list_remove(n);
         pthread_mutex_unlock(&all->lock);
-        begin(w, SKS__LIST_ENTRY(n, struct sks__errand, node)->request);
+        begin(w, SKS__LIST_ENTRY(n, struct sks__coslot, node)->request);
         pthread_mutex_lock(&all->lock);
     }
     sks__coroutines_return(w);
@@ -371,13 +371,13 @@ static int start(void *self, sks_server *server, void *config)
 static int process_request(void *self, sks_request *request)
 {
     struct sks__coroutines *all = self;
-    struct sks__errand *errand = sks_request_slot(request);
+    struct sks__coslot *slot = sks_request_slot(request);
     struct sks__coworker *w;
 
-    errand->request = request;
+    slot->request = request;
     pthread_mutex_lock(&all->lock);
     w = all->workers[all->next++ % all->count];
-    sks__list_append(&w->inbox, &errand->node);
+    sks__list_append(&w->inbox, &slot->node);
     pthread_mutex_unlock(&all->lock);
     sks__wakeup_raise(&w->wakeup);
     return 0;
@@ -435,7 +435,7 @@ static const sks_strategy coroutine = {
     .name = "coroutine",
     .flags = SKS_SHARES_MEMORY | SKS_PARALLEL | SKS_MULTIPLEXES,
     .self_size = sizeof(struct sks__coroutines),
-    .request_size = sizeof(struct sks__errand),
+    .request_size = sizeof(struct sks__coslot),
     .start = start,
     .process_request = process_request,
     .serve = serve,

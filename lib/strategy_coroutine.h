@@ -61,7 +61,7 @@ struct sks__coworker {
 };
 
 /* What a request holds. */
-struct sks__errand {
+struct sks__coslot {
     struct sks__list node; /* in an inbox */
     sks_request *request;
     struct sks__coworker *worker;

@@ -35,13 +35,13 @@ int sks__coroutines_offload(void *self, int (*fn)(void *), void *arg)
 {
     struct sks__coroutines *all = self;
     struct call call = {.job.run = make, .fn = fn, .arg = arg};
-    const struct sks__errand *errand;
+    const struct sks__coslot *slot;
 
     if (!sks__loop_is_inside())
         return fn(arg);
     call.fiber = sks__loop_current();
-    errand = sks_request_slot(sks__loop_arg(call.fiber));
-    call.worker = errand->worker;
+    slot = sks_request_slot(sks__loop_arg(call.fiber));
+    call.worker = slot->worker;
     sks_server_hold(all->server);
     if (sks__helpers_do(all->helpers, &call.job) < 0) {
         sks_server_release(all->server);
