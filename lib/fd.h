@@ -99,6 +99,10 @@ int sks__fd_receive_many(int fd, struct sks__fd_message *messages, size_t n);
  * No SIGPIPE. */
 int sks__fd_send_many(int fd, struct sks__fd_message *messages, size_t n);
 
+/* From on to off a TCP socket sends full packets only.  0, or an error of what
+ * is none, or where the system has no such thing. */
+int sks__fd_cork(int socket, int on);
+
 /* Sends n bytes of a file from offset on, or fewer; 0 at end of file. */
 ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n);
 

@@ -74,6 +74,11 @@ int sks__fd_send_many(int fd, struct sks__fd_message *m, size_t n)
     return sent < 0 ? -errno : sent;
 }
 
+int sks__fd_cork(int socket, int on)
+{
+    return sks__fd_set_option(socket, IPPROTO_TCP, TCP_CORK, on);
+}
+
 ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n)
 {
     struct sks__sigpipe held;

@@ -86,6 +86,12 @@ int sks__fd_send_many(int fd, struct sks__fd_message *m, size_t n)
     return each(sks__fd_send_message, fd, m, n);
 }
 
+int sks__fd_cork(int socket, int on)
+{
+    (void)socket, (void)on;
+    return -ENOTSUP;
+}
+
 ssize_t sks__fd_sendfile(int socket, int file, off_t offset, size_t n)
 {
     return sks__fd_copy_out(socket, file, offset, n);

@@ -12,6 +12,9 @@
 /* The most that one sendfile(2) is asked for: its own limit, page-aligned. */
 enum { CHUNK_MAX = 0x7ffff000 };
 
+/* Files of so many bytes may take more than one packet of any network. */
+enum { CORKED = 128 * 1024 };
+
 /* How often sks__stream_deliver() looks, and how many kilobytes it throws away
  * each time. */
 enum { LOOK_MS = 5, DISCARDS = 64 };
@@ -284,7 +287,8 @@ static ssize_t copy_out(struct sks__stream *s, struct stretch *f)
     return rc < 0 ? rc : got;
 }
 
-int sks__stream_sendfile(struct sks__stream *s, int file, off_t offset, off_t n)
+/* All of a file's n bytes, by one call after the other. */
+static int send_out(struct sks__stream *s, int file, off_t offset, off_t n)
 {
     while (n > 0) {
         struct stretch f = {file, offset,
@@ -299,6 +303,19 @@ int sks__stream_sendfile(struct sks__stream *s, int file, off_t offset, off_t n)
         n -= sent;
     }
     return 0;
+}
+
+/* The room that sendfile(2) finds in a socket is seldom that of whole packets:
+ * without a cork the rest would travel on its own and wake the peer for it. */
+int sks__stream_sendfile(struct sks__stream *s, int file, off_t offset, off_t n)
+{
+    int corked =
+        n >= CORKED && s->layer->cork != NULL && s->layer->cork(s, 1) == 0;
+    int rc = send_out(s, file, offset, n);
+
+    if (corked)
+        s->layer->cork(s, 0);
+    return rc;
 }
 
 struct filling {

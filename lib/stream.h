@@ -31,6 +31,8 @@ struct sks__layer {
                      int more);
     /* Optional: n bytes of a file from offset on; 0 at end of the file. */
     ssize_t (*sendfile)(struct sks__stream *, int file, off_t offset, size_t n);
+    /* Optional: from on to off only full packets leave.  0 or an error. */
+    int (*cork)(struct sks__stream *, int on);
     /* Optional: as sks__fd_tunnel_fill(). */
     ssize_t (*fill)(struct sks__stream *, struct sks__fd_tunnel *, size_t n);
     /* Tells the peer that nothing more comes. */

@@ -58,6 +58,11 @@ static ssize_t socket_sendfile(struct sks__stream *s, int file, off_t offset,
     return sks__fd_sendfile(s->fd, file, offset, n);
 }
 
+static int socket_cork(struct sks__stream *s, int on)
+{
+    return sks__fd_cork(s->fd, on);
+}
+
 static ssize_t socket_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
                            size_t n)
 {
@@ -74,6 +79,7 @@ const struct sks__layer sks__socket_layer = {
     .read = socket_read,
     .write = socket_write,
     .sendfile = socket_sendfile,
+    .cork = socket_cork,
     .fill = socket_fill,
     .shutdown = socket_shutdown,
 };

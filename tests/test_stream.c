@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum call { READ, WRITE, SENDFILE, FILL, SHUTDOWN, WAIT };
+enum call { READ, WRITE, SENDFILE, CORK, FILL, SHUTDOWN, WAIT };
 
 struct step {
     enum call call;
@@ -22,7 +22,7 @@ struct step {
 static const struct step *next, *end;
 static char written[100000];
 static size_t written_n;
-static int last_more, last_wait_ms, last_wait_fd;
+static int last_cork, last_more, last_wait_ms, last_wait_fd;
 static off_t last_offset;
 static size_t last_n;
 static int self;
@@ -79,6 +79,12 @@ static ssize_t sendfile_step(struct sks__stream *s, int file, off_t offset,
     return (ssize_t)follow(SENDFILE, s, 0);
 }
 
+static int cork_step(struct sks__stream *s, int on)
+{
+    last_cork = on;
+    return (int)follow(CORK, s, 0);
+}
+
 static ssize_t fill_step(struct sks__stream *s, struct sks__fd_tunnel *t,
                          size_t n)
 {
@@ -96,6 +102,7 @@ static const struct sks__layer scripted = {
     .read = read_step,
     .write = write_step,
     .sendfile = sendfile_step,
+    .cork = cork_step,
     .fill = fill_step,
     .shutdown = shutdown_step,
 };
@@ -379,11 +386,13 @@ static void a_write_that_fails_half_way_says_so(void **state)
 
 static void a_file_is_sent_in_stretches(void **state)
 {
-    static const struct step steps[] = {{SENDFILE, 0x7ffff000LL, 0},
+    static const struct step steps[] = {{CORK, 0, 0},
+                                        {SENDFILE, 0x7ffff000LL, 0},
                                         {SENDFILE, -EAGAIN, POLLOUT},
                                         {WAIT, 1, POLLOUT},
                                         {SENDFILE, 0x7fffe000LL, 0},
-                                        {SENDFILE, 100, 0}};
+                                        {SENDFILE, 100, 0},
+                                        {CORK, 0, 0}};
     struct sks__stream s = PLAY(&scripted, steps);
     off_t n = (off_t)0x7ffff000 + 0x7fffe000 + 100;
 
@@ -391,17 +400,33 @@ static void a_file_is_sent_in_stretches(void **state)
     assert_int_equal(sks__stream_sendfile(&s, 77, 5, n), 0);
     assert_int_equal(last_offset, 5 + n - 100);
     assert_int_equal(last_n, 100);
+    assert_false(last_cork);
+    expect_played();
+}
+
+static void a_cork_that_does_not_hold_is_not_drawn(void **state)
+{
+    static const struct step steps[] = {{CORK, -EOPNOTSUPP, 0},
+                                        {SENDFILE, 1 << 20, 0}};
+    struct sks__stream s = PLAY(&scripted, steps);
+
+    (void)state;
+    assert_int_equal(sks__stream_sendfile(&s, 77, 0, 1 << 20), 0);
+    assert_true(last_cork);
     expect_played();
 }
 
 static void no_more_is_asked_for_than_one_call_can_send(void **state)
 {
-    static const struct step steps[] = {{SENDFILE, -EIO, 0}};
+    static const struct step steps[] = {{CORK, 0, 0},
+                                        {SENDFILE, -EIO, 0},
+                                        {CORK, 0, 0}};
     struct sks__stream s = PLAY(&scripted, steps);
 
     (void)state;
     assert_int_equal(sks__stream_sendfile(&s, 77, 0, (off_t)1 << 40), -EIO);
     assert_int_equal(last_n, 0x7ffff000);
+    assert_false(last_cork);
     expect_played();
 }
 
@@ -569,6 +594,7 @@ int main(void)
         UNIT_TEST(nothing_is_not_written),
         UNIT_TEST(a_write_that_fails_half_way_says_so),
         UNIT_TEST(a_file_is_sent_in_stretches),
+        UNIT_TEST(a_cork_that_does_not_hold_is_not_drawn),
         UNIT_TEST(no_more_is_asked_for_than_one_call_can_send),
         UNIT_TEST(a_file_that_ends_early_is_an_error),
         UNIT_TEST(of_a_file_nothing_is_sent_if_nothing_is_asked_for),

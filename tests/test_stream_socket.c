@@ -4,6 +4,8 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 /* The layer over one end of a pair, the other end of which is the test's. */
@@ -134,6 +136,41 @@ static void a_file_is_sent(void **state)
     line_close(&l);
 }
 
+#ifdef TCP_CORK
+static int is_corked(int fd)
+{
+    int on = -1;
+    socklen_t len = sizeof on;
+
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, &len), 0);
+    return on;
+}
+
+static void a_tcp_socket_is_corked_and_let_go(void **state)
+{
+    struct sks__stream s = {.fd = __real_socket(AF_INET, SOCK_STREAM, 0)};
+    int rc = sks__socket_layer.cork(&s, 1);
+
+    (void)state;
+    if (rc != -ENOTSUP) {
+        assert_int_equal(rc, 0);
+        assert_true(is_corked(s.fd));
+        assert_int_equal(sks__socket_layer.cork(&s, 0), 0);
+    }
+    assert_false(is_corked(s.fd));
+    close(s.fd);
+}
+#endif
+
+static void no_other_socket_is_corked(void **state)
+{
+    struct line l = line_open(-1);
+
+    (void)state;
+    assert_true(sks__socket_layer.cork(&l.stream, 1) < 0);
+    line_close(&l);
+}
+
 static void a_tunnel_is_filled_or_refused(void **state)
 {
     struct line l = line_open(-1);
@@ -200,6 +237,10 @@ int main(void)
         UNIT_TEST(without_time_the_socket_itself_is_asked),
         UNIT_TEST(interruptions_are_passed_on),
         UNIT_TEST(a_file_is_sent),
+#ifdef TCP_CORK
+        UNIT_TEST(a_tcp_socket_is_corked_and_let_go),
+#endif
+        UNIT_TEST(no_other_socket_is_corked),
         UNIT_TEST(a_tunnel_is_filled_or_refused),
         UNIT_TEST(a_shutdown_ends_writing_alone),
         UNIT_TEST(the_end_of_the_peer_is_seen),
