@@ -383,7 +383,9 @@ SKS_API void *sks_server_data(const sks_server *server);
 
 /** @name Running
  * These four return the first fault of a constructor or a setter, and then
- * their own; of a NULL server, -ENOMEM; of a closed one, SKS_ECLOSED.
+ * their own; of a NULL server, -ENOMEM; of a closed one, SKS_ECLOSED.  Binding
+ * is for the thread of the setters, and one thread at a time may serve: others
+ * get SKS_ESTATE meanwhile.
  * @{ */
 
 /** Python's server_bind and server_activate: binds every address and listens.
@@ -440,15 +442,17 @@ SKS_API int sks_server_report_stack_overflow(sks_server *server, int fd);
 SKS_API const char *sks_server_error(const sks_server *server);
 
 /** The i-th address that the server is bound to, from 0, in the form of
- * sks_request_client_address(); NULL past the last.  Lives until close. */
+ * sks_request_client_address(); NULL past the last.  Lives until close.  Any
+ * thread, once bound. */
 SKS_API const char *sks_server_address(const sks_server *server, size_t i);
 
 /** The port of the first address that has one; 0 before bind and of Unix
- * sockets. */
+ * sockets.  Any thread, once bound. */
 SKS_API int sks_server_port(const sks_server *server);
 
 /** A descriptor for an event loop of your own: readable when
- * sks_server_handle_request() would not wait.  Not to read, write or close.
+ * sks_server_handle_request() would not wait.  Not to read, write or close;
+ * lives until close.  Any thread, once bound.
  * @return -ENOTSUP for several addresses on a system without epoll(7);
  *         SKS_ESTATE before bind */
 SKS_API int sks_server_fileno(sks_server *server);
@@ -479,6 +483,7 @@ SKS_API unsigned long sks_server_count(const sks_server *server, int what);
 /** @} */
 
 /** @name Strategies: ForkingMixIn, ThreadingMixIn
+ * Their tables are static.  Any thread.
  * @{ */
 
 /** One request at a time, in the thread that serves. */
