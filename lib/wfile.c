@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 512 };
+/* What a buffer begins with, unless less may be held back. */
+enum { FIRST_ROOM = 2048 };
 
 void sks__wfile_open(sks_wfile *f, struct sks__stream *stream, size_t bufsize)
 {
@@ -52,12 +53,18 @@ static int collect(sks_wfile *f, const void *bytes, size_t n)
 /* Small pieces come in numbers: the buffer starts with room for some. */
 static int hold_back(sks_wfile *f, const void *bytes, size_t n)
 {
+    struct sks__buffer *b = &f->buffer;
     size_t room = f->bufsize < FIRST_ROOM ? f->bufsize : FIRST_ROOM;
-    int rc = 0;
 
-    if (f->buffer.size < room)
-        rc = sks__buffer_reserve(&f->buffer, room);
-    return rc < 0 ? rc : sks__buffer_append(&f->buffer, bytes, n);
+    if (b->size - b->end < n) {
+        int rc = sks__buffer_reserve(b, n > room ? n : room);
+
+        if (rc < 0)
+            return rc;
+    }
+    memcpy(b->data + b->end, bytes, n);
+    b->end += n;
+    return 0;
 }
 
 int sks_wfile_write(sks_wfile *f, const void *buf, size_t n)
