@@ -154,18 +154,17 @@ int http_reply_stream(struct http_exchange *x)
 
 int http_reply_write(struct http_exchange *x, const void *content, size_t n)
 {
-    int is_chunk = x->streaming && x->head.minor > 0;
     char size[24];
 
     if (n == 0 || x->method == HTTP_HEAD)
         return 0;
-    if (is_chunk)
-        sks_wfile_write(x->out, size,
-                        (size_t)snprintf(size, sizeof size, "%zx\r\n", n));
     x->sent += (int64_t)n;
+    if (!x->streaming || x->head.minor == 0)
+        return sks_wfile_write(x->out, content, n);
+    sks_wfile_write(x->out, size,
+                    (size_t)snprintf(size, sizeof size, "%zx\r\n", n));
     sks_wfile_write(x->out, content, n);
-    return is_chunk ? sks_wfile_write(x->out, "\r\n", 2)
-                    : sks_wfile_write(x->out, "", 0);
+    return sks_wfile_write(x->out, "\r\n", 2);
 }
 
 int http_reply_write_file(struct http_exchange *x, int fd, off_t offset,

@@ -7,13 +7,14 @@
 #include "exchange.h"
 
 enum {
-    /** For sks_server_set_wbufsize(): a head, and content that is smaller
-     * still.  Larger content leaves with it in one system call, uncopied. */
-    HTTP_WBUFSIZE = 1024,
-    /** For sks_server_set_rbufsize(): more is taken where a head is long.
-     * Allocators have a quick way for so much, which counts where waiting
-     * connections give their buffers back. */
-    HTTP_RBUFSIZE = 1024
+    /** For sks_server_set_wbufsize(): a head and small content, as copying them
+     * costs less than making the kernel gather two pieces.  Larger content
+     * leaves with the head in one system call, uncopied. */
+    HTTP_WBUFSIZE = 2048,
+    /** For sks_server_set_rbufsize(): more is taken where a head is long.  Both
+     * are the same so that waiting connections, which give their buffers back,
+     * can find any of them. */
+    HTTP_RBUFSIZE = HTTP_WBUFSIZE
 };
 
 /** The handler. */
