@@ -301,26 +301,11 @@ static void close_others_on_exec(void)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-static void *do_nothing(void *arg)
-{
-    return arg;
-}
-
-/* A sanitizer may start a thread of its own with the program's first, which
- * is not to be mistaken for the library's. */
-static void start_first_thread(void)
-{
-    pthread_t thread;
-
-    if (__real_pthread_create(&thread, NULL, do_nothing, NULL) == 0)
-        pthread_join(thread, NULL);
-}
-
 static void prepare(void)
 {
     setpgid(0, 0); /* see end_thread() */
     close_others_on_exec();
-    start_first_thread();
+    leak_start_first_thread();
     shared = __real_mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)

@@ -210,21 +210,6 @@ static void a_crew_needs_memory(void **state)
     assert_null(sks__helpers_new(1));
 }
 
-static void *do_nothing(void *arg)
-{
-    return arg;
-}
-
-/* A sanitizer may start a thread of its own with the program's first, which is
- * not to be mistaken for a helper. */
-static void start_first_thread(void)
-{
-    pthread_t thread;
-
-    if (pthread_create(&thread, NULL, do_nothing, NULL) == 0)
-        pthread_join(thread, NULL);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -241,6 +226,6 @@ int main(void)
         TEST(a_crew_needs_memory),
     };
 
-    start_first_thread();
+    leak_start_first_thread();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* What only a pool of threads can break; the rest is the contract's. */
 #include "unit.h"
 #include "support/client.h"
+#include "support/leak.h"
 #include "support/serverthread.h"
 #include "support/trace.h"
 
@@ -598,21 +599,6 @@ static void without_a_config_the_defaults_are_taken(void **state)
     sks_server_free(server);
 }
 
-static void *do_nothing(void *arg)
-{
-    return arg;
-}
-
-/* A sanitizer may start a thread of its own with the program's first, which
- * is none of the pool's. */
-static void start_first_thread(void)
-{
-    pthread_t thread;
-
-    if (__real_pthread_create(&thread, NULL, do_nothing, NULL) == 0)
-        pthread_join(thread, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -637,6 +623,6 @@ int main(void)
         POOL_TEST(without_a_config_the_defaults_are_taken),
     };
 
-    start_first_thread();
+    leak_start_first_thread();
     return cmocka_run_group_tests_name("thread-pool", tests, NULL, NULL);
 }

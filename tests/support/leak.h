@@ -6,6 +6,10 @@
 #ifndef SUPPORT_LEAK_H
 #define SUPPORT_LEAK_H
 
+/* Starts a thread and joins it, before any test: a sanitizer may start one of
+ * its own with the program's first, which is none of the library's. */
+void leak_start_first_thread(void);
+
 /* Remembers what the process has. */
 void leak_begin(void);
 
