@@ -132,6 +132,17 @@ void contract_serve(struct contract *c, int (*handle)(sks_request *))
     contract_start(c);
 }
 
+int contract_serve_one(struct contract *c, int (*handle)(sks_request *),
+                       const char *text)
+{
+    int fd;
+
+    contract_serve(c, handle);
+    fd = contract_connect(c);
+    client_say(fd, text);
+    return fd;
+}
+
 int contract_join(struct server_thread *thread)
 {
     if (server_thread_join(thread) != 0)

@@ -160,6 +160,10 @@ void contract_start(struct contract *c);
 /* Makes a server of a handler with handle alone, and starts it. */
 void contract_serve(struct contract *c, int (*handle)(sks_request *));
 
+/* The same, and has a client of it say something.  Returns the client. */
+int contract_serve_one(struct contract *c, int (*handle)(sks_request *),
+                       const char *text);
+
 /* Asks for shutdown, and waits until serve_forever returned 0. */
 void contract_stop(struct contract *c);
 

@@ -34,11 +34,8 @@ static int both_ways_handle(sks_request *request)
 
 static void rfile_reads_the_packet_and_then_end_of_file(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, both_ways_handle, "hello");
 
-    contract_serve(c, both_ways_handle);
-    fd = contract_connect(c);
-    client_say(fd, "hello");
     client_expect(fd, "5:hello 5:hello 0 0");
     client_say(fd, "you");
     client_expect(fd, "3:you 3:you 0 0");
@@ -62,11 +59,8 @@ static int null_length_handle(sks_request *request)
 
 static void the_packets_length_need_not_be_asked(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, null_length_handle, "abc");
 
-    contract_serve(c, null_length_handle);
-    fd = contract_connect(c);
-    client_say(fd, "abc");
     client_expect(fd, "ab");
 }
 
@@ -86,11 +80,8 @@ static int all_reads_handle(sks_request *request)
 
 static void every_way_to_read_works_on_a_packet(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, all_reads_handle, "line\nxxrest");
 
-    contract_serve(c, all_reads_handle);
-    fd = contract_connect(c);
-    client_say(fd, "line\nxxrest");
     client_expect(fd, "5:line\n2 4:rest");
 }
 
@@ -160,11 +151,8 @@ static int parts_handle(sks_request *request)
 
 static void a_reply_in_parts_leaves_as_one_packet(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, parts_handle, "x");
 
-    contract_serve(c, parts_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
     client_expect(fd, "one,two,3");
     contract_close(c);
     client_expect_silence(fd);
@@ -182,11 +170,8 @@ static int quiet_handle(sks_request *request)
 
 static void nothing_is_sent_when_nothing_was_written(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, quiet_handle, "quiet");
 
-    contract_serve(c, quiet_handle);
-    fd = contract_connect(c);
-    client_say(fd, "quiet");
     client_say(fd, "aloud");
     client_expect(fd, "aloud");
     contract_close(c);
@@ -201,11 +186,8 @@ static int failing_reply_handle(sks_request *request)
 
 static void a_handler_that_fails_sends_nothing_by_itself(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, failing_reply_handle, "x");
 
-    contract_serve(c, failing_reply_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
     trace_expect(&c->trace, "handle ");
     contract_close(c);
     client_expect_silence(fd);
@@ -230,11 +212,8 @@ static int too_long_handle(sks_request *request)
 static void a_reply_that_is_too_long_is_told(struct contract *c)
 {
     char expected[32];
-    int fd;
 
-    contract_serve(c, too_long_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
+    contract_serve_one(c, too_long_handle, "x");
     snprintf(expected, sizeof expected, "%d 1 ", SKS_ETOOLONG);
     trace_expect(&c->trace, expected);
 }
@@ -256,9 +235,7 @@ static void files_can_be_received_and_sent(struct contract *c)
     int fd;
 
     file_of_case = contract_file(c, 0);
-    contract_serve(c, file_handle);
-    fd = contract_connect(c);
-    client_say(fd, "through a file");
+    fd = contract_serve_one(c, file_handle, "through a file");
     client_expect(fd, "through a file");
     contract_close(c);
     close(file_of_case);

@@ -54,11 +54,8 @@ static int read_handle(sks_request *request)
 
 static void read_returns_fewer_bytes_only_at_end_of_file(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, read_handle, "0123");
 
-    contract_serve(c, read_handle);
-    fd = contract_connect(c);
-    client_say(fd, "0123");
     client_say(fd, "456789abcdefghijxyz");
     client_finish(fd);
     client_expect(fd, "10:0123456789\n10:abcdefghij\n3:xyz\n0:\n");
@@ -80,11 +77,8 @@ static int read1_handle(sks_request *request)
 
 static void read1_returns_what_is_there(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, read1_handle, "abc");
 
-    contract_serve(c, read1_handle);
-    fd = contract_connect(c);
-    client_say(fd, "abc");
     client_expect(fd, "3:abc\n");
     client_say(fd, "defgh");
     client_expect(fd, "5:defgh\n");
@@ -95,11 +89,8 @@ static void read1_returns_what_is_there(struct contract *c)
 
 static void read1_leaves_the_rest_for_later(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, read1_handle, "abcdefgh");
 
-    contract_serve(c, read1_handle);
-    fd = contract_connect(c);
-    client_say(fd, "abcdefgh");
     client_finish(fd);
     client_expect(fd, "5:abcde\n3:fgh\n0:\n");
 }
@@ -143,11 +134,8 @@ static int after_eof_handle(sks_request *request)
 
 static void half_a_connection_is_enough_for_an_answer(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, after_eof_handle, "abc");
 
-    contract_serve(c, after_eof_handle);
-    fd = contract_connect(c);
-    client_say(fd, "abc");
     client_finish(fd);
     client_expect(fd, "3:abc\n0:\n0:\n0:\n0:\n0:\n0:\n");
     client_expect_eof(fd);
@@ -183,11 +171,8 @@ static int short_lines_handle(sks_request *request)
 
 static void a_line_of_size_less_one_fits(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, short_lines_handle, "123456\n\n1\nlast");
 
-    contract_serve(c, short_lines_handle);
-    fd = contract_connect(c);
-    client_say(fd, "123456\n\n1\nlast");
     client_finish(fd);
     client_expect(fd, "7:123456\n\n1:\n\n2:1\n\n4:last\n0:\n");
 }
@@ -195,11 +180,8 @@ static void a_line_of_size_less_one_fits(struct contract *c)
 static void a_longer_line_stays_unread(struct contract *c)
 {
     char expected[64];
-    int fd;
+    int fd = contract_serve_one(c, short_lines_handle, "1234567\nshort\n");
 
-    contract_serve(c, short_lines_handle);
-    fd = contract_connect(c);
-    client_say(fd, "1234567\nshort\n");
     client_finish(fd);
     snprintf(expected, sizeof expected, "%d:\n4:1234\n4:567\n\n6:short\n\n0:\n",
              SKS_ETOOLONG);
@@ -209,11 +191,8 @@ static void a_longer_line_stays_unread(struct contract *c)
 static void a_last_line_without_newline_may_be_too_long_too(struct contract *c)
 {
     char expected[64];
-    int fd;
+    int fd = contract_serve_one(c, short_lines_handle, "1234567");
 
-    contract_serve(c, short_lines_handle);
-    fd = contract_connect(c);
-    client_say(fd, "1234567");
     client_finish(fd);
     client_expect(fd, "7:1234567\n0:\n");
     client_close(fd);
@@ -229,11 +208,8 @@ static void a_last_line_without_newline_may_be_too_long_too(struct contract *c)
 static void a_line_without_end_is_told_at_its_limit(struct contract *c)
 {
     char expected[32];
-    int fd;
+    int fd = contract_serve_one(c, short_lines_handle, "12345678");
 
-    contract_serve(c, short_lines_handle);
-    fd = contract_connect(c);
-    client_say(fd, "12345678");
     snprintf(expected, sizeof expected, "%d:\n4:1234\n", SKS_ETOOLONG);
     client_expect(fd, expected);
 }
@@ -456,9 +432,7 @@ static void recvfile_tells_an_error_of_the_file(struct contract *c)
 
     file_of_case = open("/dev/null", O_RDONLY | O_CLOEXEC);
     c->number = 3;
-    contract_serve(c, recvfile_handle);
-    fd = contract_connect(c);
-    client_say(fd, "abcrest\n");
+    fd = contract_serve_one(c, recvfile_handle, "abcrest\n");
     client_finish(fd);
     client_expect(fd, "-9,");
     client_expect_gone(fd);
@@ -496,11 +470,8 @@ static int misuse_handle(sks_request *request)
 
 static void impossible_sizes_are_errors(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, misuse_handle, "something\n");
 
-    contract_serve(c, misuse_handle);
-    fd = contract_connect(c);
-    client_say(fd, "something\n");
     client_expect(fd, "111\n");
 }
 

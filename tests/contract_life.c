@@ -280,11 +280,8 @@ static void describe_client(int fd, char *text, size_t size)
 static void a_handler_sees_its_server_and_its_client(struct contract *c)
 {
     char expected[160], came[160];
-    int fd;
+    int fd = contract_serve_one(c, describe_handle, "x");
 
-    contract_serve(c, describe_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
     describe_client(fd, expected, sizeof expected);
     trace_next(&c->trace, came, sizeof came);
     assert_string_equal(came, expected);
@@ -424,11 +421,8 @@ static int fileno_handle(sks_request *request)
 
 static void fileno_is_the_connection_or_the_datagram_socket(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, fileno_handle, "x");
 
-    contract_serve(c, fileno_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
     client_expect(fd, "done\n");
     trace_expect(&c->trace,
                  c->traits & CONTRACT_STREAM ? "its-type,0 " : "its-type,-1 ");

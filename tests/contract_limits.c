@@ -129,11 +129,8 @@ static void waiting_at_the_limit_takes_no_time(struct contract *c)
 static void a_request_and_its_worker_are_counted(struct contract *c)
 {
     long long start = deadline_now_ms();
-    int fd;
+    int fd = contract_serve_one(c, contract_gate_handle, "x");
 
-    contract_serve(c, contract_gate_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
     trace_expect(&c->trace, "enter ");
     assert_int_equal(sks_server_count(c->server, SKS_COUNT_TAKEN), 1);
     assert_int_equal(sks_server_count(c->server, SKS_COUNT_ACTIVE), 1);

@@ -37,11 +37,8 @@ static int results_handle(sks_request *request)
 
 static void a_call_returns_what_its_function_says(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, results_handle, "x");
 
-    contract_serve(c, results_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
     trace_expect(&c->trace, "42 0 -5 ");
     client_expect(fd, "done\n");
 }

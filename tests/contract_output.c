@@ -77,28 +77,26 @@ static int printf_handle(sks_request *request)
     return sks_wfile_printf(wfile, "%02000d", 7);
 }
 
-static void formatted_text_of_any_length_is_sent(struct contract *c)
+static void expect_formatted(struct contract *c)
 {
     char expected[2100];
-    int fd;
+    int fd = contract_connect(c);
 
     snprintf(expected, sizeof expected, "number=42\n100%%s\n%02000d", 7);
-    contract_serve(c, printf_handle);
-    fd = contract_connect(c);
     client_expect(fd, expected);
     client_expect_eof(fd);
 }
 
+static void formatted_text_of_any_length_is_sent(struct contract *c)
+{
+    contract_serve(c, printf_handle);
+    expect_formatted(c);
+}
+
 static void formatted_text_may_outgrow_the_buffer(struct contract *c)
 {
-    char expected[2100];
-    int fd;
-
-    snprintf(expected, sizeof expected, "number=42\n100%%s\n%02000d", 7);
     serve_buffered(c, printf_handle);
-    fd = contract_connect(c);
-    client_expect(fd, expected);
-    client_expect_eof(fd);
+    expect_formatted(c);
 }
 
 /* --- holding back --- */

@@ -204,11 +204,8 @@ static void what_came_before_a_reset_is_read_first(struct contract *c)
 static void a_round_trip_is_one_read_and_one_write(struct contract *c)
 {
     long reads, writes;
-    int fd;
+    int fd = contract_serve_one(c, contract_echo_handle, "hello\n");
 
-    contract_serve(c, contract_echo_handle);
-    fd = contract_connect(c);
-    client_say(fd, "hello\n");
     client_expect(fd, "hello\n");
     reads = fault_calls(FAULT_RECV);
     writes = fault_calls(FAULT_SEND);

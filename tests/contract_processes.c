@@ -275,11 +275,8 @@ static int shutting_handle(sks_request *request)
 
 static void a_process_for_a_request_may_shut_its_server_down(struct contract *c)
 {
-    int fd;
 
-    contract_serve(c, shutting_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
+    contract_serve_one(c, shutting_handle, "x");
     assert_int_equal(contract_join(&c->serving), 0);
     trace_let(&c->trace, 1);
 }

@@ -451,9 +451,7 @@ static void everything_is_closed_on_exec(struct contract *c)
 {
     int fd, flags;
 
-    contract_serve(c, contract_gate_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
+    fd = contract_serve_one(c, contract_gate_handle, "x");
     trace_expect(&c->trace, "enter ");
     for (int i = 3; i < 256; i++) {
         flags = fcntl(i, F_GETFD);

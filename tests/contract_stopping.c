@@ -38,11 +38,8 @@ static int shutting_handle(sks_request *request)
 
 static void shutdown_ends_serve_forever_from_a_handler(struct contract *c)
 {
-    int fd;
+    int fd = contract_serve_one(c, shutting_handle, "x");
 
-    contract_serve(c, shutting_handle);
-    fd = contract_connect(c);
-    client_say(fd, "x");
     client_expect(fd, "done\n");
     client_close(fd);
     assert_int_equal(contract_join(&c->serving), 0);
