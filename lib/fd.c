@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -74,13 +75,23 @@ int sks__fd_set_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
 }
 
+int sks__fd_holds_bytes(int socket)
+{
+    int unread = 0;
+
+    return (ioctl(socket, FIONREAD, &unread) == 0 && unread > 0) ||
+           sks__fd_unsent(socket) > 0;
+}
+
 int sks__fd_set_time_limit(int fd, int name, int ms)
 {
     struct timeval limit = {0, 0};
 
     if (ms > 0) {
-        limit.tv_sec = ms / 1000;
-        limit.tv_usec = ms % 1000 * 1000L;
+        int64_t all = (int64_t)ms + SKS__FD_TICK_MS;
+
+        limit.tv_sec = (time_t)(all / 1000);
+        limit.tv_usec = (suseconds_t)(all % 1000 * 1000);
     } else if (ms == 0) {
         limit.tv_usec = 1;
     }

@@ -39,7 +39,12 @@ int sks__fd_spin(int fd, short events, int us);
 /* setsockopt for an int; 0 or an error. */
 int sks__fd_set_option(int fd, int level, int name, int value);
 
-/* SO_RCVTIMEO or SO_SNDTIMEO; ms -1: no limit; 0 becomes the shortest one. */
+/* The system counts time limits in ticks of its clock, which take so long at
+ * most; a wait begins within one. */
+enum { SKS__FD_TICK_MS = 10 };
+
+/* SO_RCVTIMEO or SO_SNDTIMEO; ms -1: no limit; 0 becomes the shortest one.  The
+ * limit gets a tick more, so that no wait is shorter than ms. */
 int sks__fd_set_time_limit(int fd, int name, int ms);
 
 /* send(2) and writev(2) in one, without SIGPIPE.  flags as in send(2). */
@@ -124,6 +129,9 @@ void sks__fd_tunnel_close(struct sks__fd_tunnel *t);
 /* How much of what was sent the peer's system has not acknowledged; 0 where the
  * system does not tell. */
 int sks__fd_unsent(int socket);
+
+/* True if the socket has input that nobody read, or unsent bytes. */
+int sks__fd_holds_bytes(int socket);
 
 /* Ends reading, in each process that has the connection.  On Linux one that has
  * ended writing, too, is reset by the next input, so that it is left alone as

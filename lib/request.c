@@ -287,8 +287,13 @@ void sks_request_fail(sks_request *r, int error)
 static void set_runner(sks_request *const *requests, size_t n)
 {
     sks_server *server = requests[0]->server;
-    pthread_t self = pthread_self();
+    pthread_t self;
 
+    if (server->detached) {
+        requests[0]->running = 1; /* nobody else is there, nor waits for it */
+        return;
+    }
+    self = pthread_self();
     pthread_mutex_lock(&server->lock);
     for (size_t i = 0; i < n; i++) {
         sks_request *r = requests[i];

@@ -18,15 +18,16 @@ static int is_run_by(const sks_request *r, pthread_t thread)
     return r->running && pthread_equal(r->runner, thread);
 }
 
-/* True if this thread runs a request of the server, or a hook of its loop.  A
- * child that forked itself may have copied a lock that is never released. */
+/* True if this thread runs a request of the server, or a hook of its loop; or
+ * any thread in a child that runs one.  A child that forked itself may have
+ * copied a lock that is never released. */
 static int is_inside(sks_server *server)
 {
     pthread_t self = pthread_self();
     int inside;
 
     if (server->detached)
-        return server->kept != NULL && is_run_by(server->kept, self);
+        return server->kept != NULL && server->kept->running;
     if (sks__server_is_copy(server) && !server->worker)
         return 0;
     pthread_mutex_lock(&server->lock);

@@ -41,8 +41,10 @@ void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
     };
 }
 
-/* How long one wait may take.  Where a first try does not wait, the clock is
- * read only once that has failed, and then the wait begins. */
+/* How long one wait may take.  The clock is read only once a first try has
+ * failed, and then the wait begins: most tries succeed, and in a forked child
+ * reading the clock costs three page faults.  So a call that waits itself may
+ * take its time twice if a signal interrupts it. */
 struct patience {
     int ms;
     int64_t until; /* once `begun` */
@@ -58,10 +60,6 @@ static struct patience patience_of(const struct sks__stream *s)
 
         if (p.ms < 0 || left < p.ms)
             p.ms = left;
-    }
-    if (s->blocking && p.ms > 0) {
-        p.begun = 1;
-        p.until = sks__clock_after(p.ms);
     }
     return p;
 }
@@ -116,12 +114,11 @@ static int try_again(struct sks__stream *s, int why, int writing,
 {
     int ms;
 
-    if (why == -EAGAIN && (p->ms == 0 || (s->blocking && p->ms < 0)))
+    if (why == -EAGAIN && (p->ms == 0 || (s->blocking && !p->begun)))
         return SKS_ETIMEDOUT;
     ms = next_wait(p);
     if (ms == SKS_ETIMEDOUT)
         return ms;
-    /* A blocking socket waits itself, and may end a tick early. */
     return s->blocking || why == -EINTR ? arm(s, writing, ms) : await(s, ms);
 }
 

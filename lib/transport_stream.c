@@ -63,6 +63,16 @@ static int get_request(struct sks__listener *l, sks_request *r)
     return 0;
 }
 
+/* True if a shutdown may have ended the input, which then does not show whether
+ * the peer has the last reply.  In a forked child the look at what processes
+ * share costs a page, so that it comes last. */
+static int may_lose_reply(const sks_request *r)
+{
+    return r->listener->family != AF_UNIX &&
+           (!r->stream.shared || sks__fd_holds_bytes(r->stream.fd)) &&
+           sks_request_stopping(r);
+}
+
 static void shutdown_request(sks_request *r, int wait)
 {
     /* Closing says it, too, where no other process holds the socket. */
@@ -73,7 +83,7 @@ static void shutdown_request(sks_request *r, int wait)
         r->stream.layer->shutdown(&r->stream);
         return;
     }
-    if (sks_request_stopping(r) && r->listener->family != AF_UNIX)
+    if (may_lose_reply(r))
         sks__stream_deliver(&r->stream, r->linger_ms);
     sks__stream_linger(&r->stream, r->linger_ms, LINGER_BYTES);
 }

@@ -48,14 +48,18 @@ static void write_one(struct call *c)
     assert_int_equal(sks__stream_write(&c->stream, &iov, 1, 0), 0);
 }
 
-/* The socket's own time limit. */
-static long long limit_us(const struct call *c, int name)
+/* The socket's own time limit in whole ticks, without the one that is added. */
+static long long limit_ms(const struct call *c, int name)
 {
     struct timeval limit = {-1, 0};
     socklen_t len = sizeof limit;
+    long long ms;
 
     getsockopt(c->stream.fd, SOL_SOCKET, name, &limit, &len);
-    return (long long)limit.tv_sec * 1000000 + limit.tv_usec;
+    if (limit.tv_sec == 0 && limit.tv_usec == 0)
+        return 0;
+    ms = (long long)limit.tv_sec * 1000 + limit.tv_usec / 1000;
+    return (ms / SKS__FD_TICK_MS - 1) * SKS__FD_TICK_MS;
 }
 
 static void the_socket_gets_the_time_limit_of_each_direction(void **state)
@@ -66,14 +70,14 @@ static void the_socket_gets_the_time_limit_of_each_direction(void **state)
     call_open(&c, -1);
     c.stream.timeout_ms = 61000;
     read_one(&c);
-    assert_int_equal(limit_us(&c, SO_RCVTIMEO), 61000000);
-    assert_int_equal(limit_us(&c, SO_SNDTIMEO), 0);
+    assert_int_equal(limit_ms(&c, SO_RCVTIMEO), 61000);
+    assert_int_equal(limit_ms(&c, SO_SNDTIMEO), 0);
     write_one(&c);
-    assert_int_equal(limit_us(&c, SO_SNDTIMEO), 61000000);
+    assert_int_equal(limit_ms(&c, SO_SNDTIMEO), 61000);
     c.stream.timeout_ms = -1;
     read_one(&c);
-    assert_int_equal(limit_us(&c, SO_RCVTIMEO), 0);
-    assert_int_equal(limit_us(&c, SO_SNDTIMEO), 61000000);
+    assert_int_equal(limit_ms(&c, SO_RCVTIMEO), 0);
+    assert_int_equal(limit_ms(&c, SO_SNDTIMEO), 61000);
     call_close(&c);
 }
 
@@ -88,14 +92,14 @@ static void a_time_limit_that_is_there_is_not_set_again(void **state)
     c.stream.timeout_ms = 61000;
     read_one(&c);
     write_one(&c);
-    assert_int_equal(limit_us(&c, SO_RCVTIMEO), 0);
-    assert_int_equal(limit_us(&c, SO_SNDTIMEO), 0);
+    assert_int_equal(limit_ms(&c, SO_RCVTIMEO), 0);
+    assert_int_equal(limit_ms(&c, SO_SNDTIMEO), 0);
     c.stream.timeout_ms = 62000;
     read_one(&c);
-    assert_int_equal(limit_us(&c, SO_RCVTIMEO), 62000000);
+    assert_int_equal(limit_ms(&c, SO_RCVTIMEO), 62000);
     sks__fd_set_time_limit(c.stream.fd, SO_RCVTIMEO, 5000);
     read_one(&c);
-    assert_int_equal(limit_us(&c, SO_RCVTIMEO), 5000000);
+    assert_int_equal(limit_ms(&c, SO_RCVTIMEO), 5000);
     call_close(&c);
 }
 
@@ -108,7 +112,7 @@ static void the_deadline_makes_it_shorter(void **state)
     c.stream.timeout_ms = INT_MAX;
     c.stream.deadline = sks__clock_after(61000);
     read_one(&c);
-    assert_in_range(limit_us(&c, SO_RCVTIMEO), 1, 61000000);
+    assert_in_range(limit_ms(&c, SO_RCVTIMEO), 1, 61000);
     call_close(&c);
 }
 
@@ -147,8 +151,8 @@ static void after_an_interruption_no_longer_wait_begins(void **state)
     write_one(&c);
     assert_int_equal(fault_hits(FAULT_RECV), 3);
     assert_int_equal(fault_hits(FAULT_SEND), 3);
-    assert_in_range(limit_us(&c, SO_RCVTIMEO), 1, 61000000);
-    assert_in_range(limit_us(&c, SO_SNDTIMEO), 1, 61000000);
+    assert_in_range(limit_ms(&c, SO_RCVTIMEO), 1, 61000);
+    assert_in_range(limit_ms(&c, SO_SNDTIMEO), 1, 61000);
     call_close(&c);
 }
 
