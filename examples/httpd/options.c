@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "routes.h"
+
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
@@ -36,6 +38,9 @@ static void read_data(const struct program_option *option, void *field,
         program_wrong_usage("--%s fits %d times", option->name,
                             HTTP_OPTION_MAX);
     *equals = '\0';
+    if (http_route_has_parameters(text))
+        program_wrong_usage("--%s wants one path, not the pattern \"%s\"",
+                            option->name, text);
     o->data_paths[o->data_count] = text;
     o->data_texts[o->data_count++] = equals + 1;
 }

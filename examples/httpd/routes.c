@@ -37,17 +37,32 @@ static void list_methods(unsigned allowed, char *out)
     }
 }
 
+/* Whether what begins behind a slash is "*" and nothing more. */
+static int is_rest(const char *segment)
+{
+    return segment[0] == '*' && segment[1] == '\0';
+}
+
+int http_route_has_parameters(const char *pattern)
+{
+    for (; *pattern != '\0'; pattern++)
+        if (*pattern == '/' && (pattern[1] == ':' || is_rest(pattern + 1)))
+            return 1;
+    return 0;
+}
+
 int http_route_match(const char *pattern, const char *path, size_t len,
                      struct http_bytes *parameters)
 {
     const char *end = path + len;
+    char before = '\0';
 
     while (*pattern != '\0') {
-        if (*pattern == '*' && pattern[1] == '\0') {
+        if (before == '/' && is_rest(pattern)) {
             *parameters = (struct http_bytes){path, (size_t)(end - path)};
             return 1;
         }
-        if (*pattern == ':') {
+        if (before == '/' && *pattern == ':') {
             const char *slash = memchr(path, '/', (size_t)(end - path));
 
             slash = slash ? slash : end;
@@ -56,9 +71,12 @@ int http_route_match(const char *pattern, const char *path, size_t len,
             *parameters++ = (struct http_bytes){path, (size_t)(slash - path)};
             path = slash;
             pattern += strcspn(pattern, "/");
-        } else if (path == end || *pattern++ != *path++) {
+        } else if (path == end || *pattern != *path++) {
             return 0;
+        } else {
+            pattern++;
         }
+        before = pattern[-1];
     }
     return path == end;
 }

@@ -7,8 +7,9 @@
 /** A line of the table of routes. */
 struct http_route {
     unsigned methods;    /**< of ::http_method; GET brings HEAD with it */
-    const char *pattern; /**< "/time"; ":name" stands for any one segment and
-                              a last "*" for any rest: both are parameters */
+    const char *pattern; /**< "/time"; a segment ":name" stands for any one
+                              and a last segment "*" for any rest: both are
+                              parameters, HTTP_PARAMETERS_MAX at most */
     /** Answers.  0, or a negative error that ends the connection, or the
      * status of an error page for it to be sent. */
     int (*serve)(struct http_exchange *x, void *data);
@@ -17,6 +18,9 @@ struct http_route {
 
 /** The method that a request line names; 0 if it is none that we know. */
 enum http_method http_method_of(struct http_bytes name);
+
+/** True if a pattern stands for paths that it does not spell out. */
+int http_route_has_parameters(const char *pattern);
 
 /** Matches a decoded path and fills in what stands for its parameters.
  * @return 1 if it fits */

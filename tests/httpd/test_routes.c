@@ -48,6 +48,19 @@ static void a_star_stands_for_the_rest(void **state)
     assert_false(matches("/a/*", "/a"));
 }
 
+static void elsewhere_a_colon_and_a_star_are_themselves(void **state)
+{
+    (void)state;
+    assert_true(matches("/a:b", "/a:b"));
+    assert_false(matches("/a:b", "/axy"));
+    assert_true(matches("/a*", "/a*"));
+    assert_false(matches("/a*", "/ab"));
+    assert_true(matches("/*/a", "/*/a"));
+    assert_false(http_route_has_parameters("/a:b/*/c*"));
+    assert_true(http_route_has_parameters("/a/:b"));
+    assert_true(http_route_has_parameters("/a/*"));
+}
+
 static void methods_are_known_by_their_exact_names(void **state)
 {
     (void)state;
@@ -64,6 +77,7 @@ int main(void)
         cmocka_unit_test(plain_patterns_match_themselves),
         cmocka_unit_test(names_stand_for_one_segment),
         cmocka_unit_test(a_star_stands_for_the_rest),
+        cmocka_unit_test(elsewhere_a_colon_and_a_star_are_themselves),
         cmocka_unit_test(methods_are_known_by_their_exact_names),
     };
 

@@ -30,6 +30,8 @@ class WrongUsage(unittest.TestCase):
         self.check("--data wants a value", "--data")
         self.check("--data wants /PATH=TEXT", "--data", "time=now")
         self.check("--data wants /PATH=TEXT", "--data", "/time")
+        self.check("--data wants one path", "--data", "/:a=b")
+        self.check("--data wants one path", "--data", "/a/*=b")
         self.check("--header wants", "--header", "no colon")
         self.check("--header wants", "--header", "A: b\r\nC: d")
         self.check("--log-format is", "--log-format", "pretty")
@@ -74,6 +76,13 @@ class Options(unittest.TestCase):
         for target in ("/healthz", "/none"):
             fields = connection.get(target)[1]
             self.assertEqual((fields["x-a"], fields["c"]), ("b", "d"))
+
+    def test_data_is_at_the_very_path(self):
+        _, connection = self.serve("--data", "/a:b=1", "--data", "/c*=2")
+        self.assertEqual(connection.get("/a:b")[2], b"1")
+        self.assertEqual(connection.get("/c*")[2], b"2")
+        for other in ("/ab", "/axy", "/cd"):
+            self.assertEqual(connection.get(other)[0], 404)
 
     def test_content_type_of_unknown_files(self):
         self.write("a")
