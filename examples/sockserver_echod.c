@@ -13,6 +13,7 @@ struct echod_options {
     struct program_options shared;
     int spin_us;
     int own_sockets;
+    int no_io_uring;
     size_t stack_size; /* 0: the library's default */
 };
 
@@ -62,6 +63,8 @@ static const struct program_option more[] = {
      offsetof(struct echod_options, stack_size), 0},
     {"own-sockets", NULL, "give each process of a prefork sockets of its own",
      program_set_flag, offsetof(struct echod_options, own_sockets), 0},
+    {"no-io-uring", NULL, "have coroutines receive by epoll alone",
+     program_set_flag, offsetof(struct echod_options, no_io_uring), 0},
     {0}};
 
 /* Tells the strategy what is for it alone.  The configs are static because the
@@ -79,7 +82,11 @@ static void configure(sks_server *server, const struct echod_options *o)
         program_wrong_usage("--stack-size is for coroutines, not for %s", name);
     if (o->own_sockets && !forks)
         program_wrong_usage("--own-sockets is for prefork, not for %s", name);
+    if (o->no_io_uring && !switches)
+        program_wrong_usage("--no-io-uring is for coroutines, not for %s",
+                            name);
     coroutine.stack_size = o->stack_size;
+    coroutine.no_io_uring = o->no_io_uring;
     prefork.own_sockets = o->own_sockets;
     if (switches)
         prefork.inner_config = &coroutine;

@@ -512,7 +512,8 @@ typedef struct sks_thread_pool_config {
 SKS_API const sks_strategy *sks_thread_pool(void);
 
 /** What sks_server_set_strategy() may get as sks_coroutine()'s config.  A 0 is
- * the default of its member, as everything is without a config. */
+ * the default of its member, as what lies beyond .size is, and everything
+ * without a config. */
 typedef struct sks_coroutine_config {
     size_t size;          /**< sizeof(sks_coroutine_config) */
     size_t stack_size;    /**< bytes of address space that a request's stack
@@ -521,6 +522,8 @@ typedef struct sks_coroutine_config {
     unsigned max_packets; /**< packets that each thread of a datagram server
                                has under way at once (1024); at the limit
                                others wait in the socket's queue */
+    int no_io_uring;      /**< 1: even where the library was built with io_uring
+                               and the system allows it, epoll alone is used */
 } sks_coroutine_config;
 
 /** Threads, one for each processor unless max_workers says otherwise (1024 at

@@ -20,16 +20,18 @@ enum { CHUNK = 64, EVENTS = 128 };
 struct sks__fiber {
     struct sks__source own; /* the descriptor that it is about */
     int own_fd;
-    short remembered; /* edges of own that no wait has used */
-    short wanted;     /* that the wait is for; 0: not waiting for own */
-    int ends;         /* waits that an end of input may still satisfy */
+    struct sks__reception reception; /* of own, where there is a ring */
+    short remembered;                /* edges of own that no wait has used */
+    short wanted; /* that the wait is for; 0: not waiting for own */
+    int ends;     /* waits that an end of input may still satisfy */
     int waiting;
     int result; /* of the wait */
     int ms;     /* how long it may take, -1: for ever */
     struct sks__coro *coro;
     struct sks__loop *loop;
-    int parked; /* ever */
-    int arming; /* listed in loop->arming */
+    int parked;   /* ever */
+    int retiring; /* its coroutine has ended, but its reception maybe not */
+    int arming;   /* listed in loop->arming */
     struct sks__fiber *next_arming;
     struct sks__alarm alarm;
     struct sks__source other; /* any other descriptor, during one wait */
@@ -70,10 +72,16 @@ static int make_fibers(struct sks__loop *loop)
 
 static void resume(struct sks__fiber *f);
 
+static void release(struct sks__fiber *f);
+
 static void own_ready(struct sks__source *source, short events)
 {
     struct sks__fiber *f = SKS__LIST_ENTRY(source, struct sks__fiber, own);
 
+    if (f->coro == NULL) {
+        release(f); /* late news, maybe of the end of a reception */
+        return;
+    }
     f->remembered |= events;
     if (events & ENDED)
         f->ends = ENDS;
@@ -104,16 +112,16 @@ static void wait_is_over(struct sks__alarm *alarm)
 }
 
 /* The same fiber is not used again within the turn, whose events may still be
- * meant for the coroutine that ended; unless it never had any. */
-static void retire(struct sks__fiber *f)
+ * meant for the coroutine that ended; unless it never had any.  And not before
+ * the system has given up its reception. */
+static void release(struct sks__fiber *f)
 {
     struct sks__loop *loop = f->loop;
 
-    if (f->own.node.fd >= 0)
-        sks__poller_forget(&loop->poller, &f->own.node);
-    sks__timers_cancel(&f->alarm.timer);
-    sks__coro_free(f->coro);
-    f->coro = NULL;
+    if (!f->retiring ||
+        (loop->ring != NULL && sks__ring_stop(loop->ring, &f->reception)))
+        return;
+    f->retiring = 0;
     loop->running--;
     if (!f->parked && f->own.node.fd < 0) {
         f->next = loop->idle;
@@ -122,6 +130,17 @@ static void retire(struct sks__fiber *f)
     }
     f->next = loop->resting;
     loop->resting = f;
+}
+
+static void retire(struct sks__fiber *f)
+{
+    if (f->own.node.fd >= 0)
+        sks__poller_forget(&f->loop->poller, &f->own.node);
+    sks__timers_cancel(&f->alarm.timer);
+    sks__coro_free(f->coro);
+    f->coro = NULL;
+    f->retiring = 1;
+    release(f);
 }
 
 static void resume(struct sks__fiber *f)
@@ -158,6 +177,7 @@ int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
     f->alarm.ring = wait_is_over;
     f->own = (struct sks__source){.node.fd = -1, .ready = own_ready};
     f->other = (struct sks__source){.node.fd = -1, .ready = other_ready};
+    f->reception = (struct sks__reception){.node = &f->own.node};
     f->remembered = f->wanted = 0;
     f->ends = f->parked = 0;
     loop->running++;
@@ -211,6 +231,25 @@ static int begin_own(struct sks__fiber *f, short events)
     return rc;
 }
 
+/* Has the poller look for the events, too. */
+static int watch_own(struct sks__fiber *f, short events)
+{
+    if (f->own.node.fd < 0)
+        return begin_own(f, events);
+    sks__poller_rearm(&f->loop->poller, &f->own.node, events);
+    return 0;
+}
+
+static int park_for_own(struct sks__fiber *f, short events, int ms)
+{
+    int rc;
+
+    f->wanted = events;
+    rc = park(f, ms);
+    f->wanted = 0;
+    return rc;
+}
+
 static int wait_for_own(struct sks__fiber *f, short events, int ms)
 {
     int rc = f->own.node.fd < 0 ? begin_own(f, events) : 0;
@@ -222,10 +261,23 @@ static int wait_for_own(struct sks__fiber *f, short events, int ms)
     if (ms == 0)
         return sks__fd_wait(f->own_fd, events, 0);
     sks__poller_rearm(&f->loop->poller, &f->own.node, events);
-    f->wanted = events;
-    rc = park(f, ms);
-    f->wanted = 0;
-    return rc;
+    return park_for_own(f, events, ms);
+}
+
+/* The same while the ring receives, which tells of input.  What has come is
+ * known after a turn. */
+static int wait_for_reception(struct sks__fiber *f, short events, int ms)
+{
+    short others = (short)(events & ~POLLIN);
+    int rc;
+
+    if (sks__ring_has_news(&f->reception))
+        return 1;
+    f->remembered &= (short)~POLLIN;
+    rc = others != 0 ? watch_own(f, others) : 0;
+    if (rc < 0)
+        return rc;
+    return is_remembered(f, others) ? 1 : park_for_own(f, events, ms);
 }
 
 static int await_other(struct sks__fiber *f, int fd, short events,
@@ -271,8 +323,27 @@ int sks__loop_wait(int fd, short events, int ms)
     f = sks__coro_arg(co);
     if (fd < 0)
         return park(f, ms);
-    return fd == f->own_fd ? wait_for_own(f, events, ms)
-                           : wait_for_other(f, fd, events, ms);
+    if (fd != f->own_fd)
+        return wait_for_other(f, fd, events, ms);
+    if ((events & POLLIN) && (sks__ring_is_receiving(&f->reception) ||
+                              sks__ring_has_news(&f->reception)))
+        return wait_for_reception(f, events, ms);
+    return wait_for_own(f, events, ms);
+}
+
+ssize_t sks__loop_receive(int fd, void *buf, size_t n, int now)
+{
+    struct sks__coro *co = sks__coro_current();
+    struct sks__fiber *f = co != NULL ? sks__coro_arg(co) : NULL;
+    ssize_t got;
+
+    if (f == NULL || f->loop->ring == NULL || fd != f->own_fd)
+        return -EOPNOTSUPP;
+    got = sks__ring_receive(f->loop->ring, &f->reception, fd, buf, n);
+    if (got != -EAGAIN || !now)
+        return got;
+    wait_for_reception(f, POLLIN, 0);
+    return sks__ring_receive(f->loop->ring, &f->reception, fd, buf, n);
 }
 
 int sks__loop_is_inside(void)
@@ -327,8 +398,15 @@ int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep)
     return 0;
 }
 
+int sks__loop_use_ring(struct sks__loop *loop)
+{
+    loop->ring = sks__ring_new(&loop->poller);
+    return loop->ring != NULL;
+}
+
 void sks__loop_close(struct sks__loop *loop)
 {
+    sks__ring_free(loop->ring);
     for (size_t i = 0; i < loop->chunk_count; i++)
         free(loop->chunks[i]);
     free(loop->chunks);
@@ -421,6 +499,14 @@ static void look_ahead(const struct sks__poller_event *events, int left)
         fetch_more(events[1].node);
 }
 
+static int take_events(struct sks__loop *loop, struct sks__poller_event *events,
+                       int ms)
+{
+    return loop->ring != NULL
+               ? sks__ring_wait(loop->ring, events, EVENTS, ms)
+               : sks__poller_wait(&loop->poller, events, EVENTS, ms);
+}
+
 /* Polls for a while, if told to, before it sleeps until the next deadline. */
 static int await_events(struct sks__loop *loop,
                         struct sks__poller_event *events)
@@ -430,10 +516,10 @@ static int await_events(struct sks__loop *loop,
     int64_t until = spins ? sks__clock_us() + loop->spin_us : 0;
 
     while (spins && n == 0) {
-        n = sks__poller_wait(&loop->poller, events, EVENTS, 0);
+        n = take_events(loop, events, 0);
         spins = sks__clock_us() < until;
     }
-    return n != 0 ? n : sks__poller_wait(&loop->poller, events, EVENTS, ms);
+    return n != 0 ? n : take_events(loop, events, ms);
 }
 
 int sks__loop_turn(struct sks__loop *loop)

@@ -12,6 +12,7 @@
 
 #include "list.h"
 #include "poller.h"
+#include "ring.h"
 #include "stack.h"
 #include "timers.h"
 
@@ -34,6 +35,7 @@ struct sks__alarm {
 /* The owner opens and closes it. */
 struct sks__loop {
     struct sks__poller poller;
+    struct sks__ring *ring; /* NULL: everything waits in the poller */
     struct sks__timers timers;
     struct sks__stack_cache *stacks;
     struct sks__fiber *idle;    /* to be used again */
@@ -41,7 +43,7 @@ struct sks__loop {
     struct sks__fiber *arming;  /* began to wait, not for ever */
     struct sks__fiber **chunks; /* arrays of fibers, to be freed */
     size_t chunk_count;
-    size_t running; /* coroutines that have not ended */
+    size_t running; /* coroutines that have not ended, or have receptions */
     int spin_us;    /* for how long a turn polls before it sleeps */
 };
 
@@ -51,6 +53,10 @@ int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep);
 
 /* No coroutine may be left. */
 void sks__loop_close(struct sks__loop *loop);
+
+/* Has the loop receive through io_uring(7) where it can: true if so.  By the
+ * thread that turns and closes it, before the first coroutine. */
+int sks__loop_use_ring(struct sks__loop *loop);
 
 /* Runs fn(arg) in a coroutine of its own, at once, until it first waits.
  * arg: what it needs to go on, the first half KiB of which is fetched ahead.
@@ -69,6 +75,10 @@ void sks__loop_set_alarm(struct sks__loop *loop, struct sks__alarm *alarm,
  * go on meanwhile; outside of them the thread blocks.  1, 0 when the time is
  * over, or an error. */
 int sks__loop_wait(int fd, short events, int ms);
+
+/* As a strategy's receive, for a coroutine that calls it with the descriptor
+ * that it is about. */
+ssize_t sks__loop_receive(int fd, void *buf, size_t n, int now);
 
 /* True if a coroutine of some loop calls. */
 int sks__loop_is_inside(void);

@@ -143,7 +143,8 @@ void sks__request_free(sks_request *r)
 struct sks__waiter sks__request_waiter(const sks_request *r)
 {
     return (struct sks__waiter){r->server->strategy.wait,
-                                r->server->strategy_self};
+                                r->server->strategy_self,
+                                r->server->strategy.receive};
 }
 
 /* --- what handlers ask --- */
@@ -216,7 +217,10 @@ int sks_request_wait(sks_request *r, int fd, short events, int ms)
     /* The strategy's wait is for news; this one is for what is there, too. */
     int rc = fd < 0 ? 0 : sks__fd_wait(fd, events, 0);
 
-    return rc != 0 || ms == 0
+    /* What was received ahead is known to the strategy alone. */
+    int ahead = r->server->strategy.receive != NULL && fd == r->stream.fd;
+
+    return rc != 0 || (ms == 0 && !ahead)
                ? rc
                : sks__waiter_wait(&r->stream.waiter, fd, events, ms);
 }

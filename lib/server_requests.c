@@ -143,7 +143,8 @@ static int poll_listeners(sks_server *server, int64_t until)
 /* Through the strategy, which waits for one descriptor. */
 static int await_listeners(sks_server *server, int64_t until)
 {
-    struct sks__waiter waiter = {server->strategy.wait, server->strategy_self};
+    struct sks__waiter waiter = {.wait = server->strategy.wait,
+                                 .self = server->strategy_self};
     int fd = sks__server_is_paused(server) ? server->stop.read_fd
                                            : sks_server_fileno(server);
 

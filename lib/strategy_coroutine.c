@@ -227,6 +227,8 @@ static void *work(void *arg)
 
     sks__signal_stack_set(w->signal_stack);
     sks__buffer_keep(BUFFERS_KEPT);
+    if (!w->all->no_io_uring)
+        sks__loop_use_ring(&w->loop);
     while (rc == 0 && (!w->stopping || w->loop.running > 0))
         rc = sks__loop_turn(&w->loop);
     if (rc < 0)
@@ -323,19 +325,24 @@ static int hire(struct sks__coroutines *all)
 
 /* --- the strategy --- */
 
+/* What lies beyond the caller's size is zero. */
 static int configure(struct sks__coroutines *all,
                      const sks_coroutine_config *config)
 {
+    sks_coroutine_config c = {.size = sizeof c};
+
     all->stack_size = SKS__STACK_SIZE;
     all->max_packets = PACKETS_MAX;
     if (config == NULL)
         return 0;
-    if (config->size < sizeof *config)
+    if (config->size < sizeof config->size)
         return SKS_EVTABLE;
-    if (config->stack_size != 0)
-        all->stack_size = config->stack_size;
-    if (config->max_packets != 0)
-        all->max_packets = config->max_packets;
+    memcpy(&c, config, config->size < sizeof c ? config->size : sizeof c);
+    if (c.stack_size != 0)
+        all->stack_size = c.stack_size;
+    if (c.max_packets != 0)
+        all->max_packets = c.max_packets;
+    all->no_io_uring = c.no_io_uring;
     return all->stack_size < STACK_LEAST || all->stack_size > STACK_MOST
                ? -EINVAL
                : 0;
@@ -410,6 +417,12 @@ static int wait_for(void *self, int fd, short events, int ms)
     return sks__loop_wait(fd, events, ms);
 }
 
+static ssize_t receive(void *self, int fd, void *buf, size_t n, int now)
+{
+    (void)self;
+    return sks__loop_receive(fd, buf, n, now);
+}
+
 static sks_request *overflowed(void *self, const void *address)
 {
     struct sks__fiber *f = sks__loop_guarded_at(address);
@@ -444,6 +457,7 @@ static const sks_strategy coroutine = {
     .most_workers = LOOPS_MAX,
     .offload = sks__coroutines_offload,
     .overflowed = overflowed,
+    .receive = receive,
 };
 
 const sks_strategy *sks_coroutine(void)

@@ -26,6 +26,7 @@ struct sks__coroutines {
     size_t count;
     size_t stack_size;
     unsigned max_packets; /* of one worker, at once */
+    int no_io_uring;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t listening; /* workers that have the listeners */

@@ -25,6 +25,13 @@ int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms)
                            : sks__fd_wait(fd, events, ms);
 }
 
+ssize_t sks__waiter_receive(const struct sks__waiter *w, int fd, void *buf,
+                            size_t n, int now)
+{
+    return w->receive != NULL ? w->receive(w->self, fd, buf, n, now)
+                              : -EOPNOTSUPP;
+}
+
 void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
                       int fd, struct sks__waiter waiter, int blocking,
                       int limit_ms)
@@ -205,7 +212,8 @@ int sks__stream_await(struct sks__stream *s)
 {
     int rc;
 
-    if (!s->dry)
+    rc = (int)sks__waiter_receive(&s->waiter, s->fd, NULL, 0, 0);
+    if (rc == 0 || (rc == -EOPNOTSUPP && !s->dry))
         return 0;
     s->wants = POLLIN;
     rc = await(s, patience_of(s).ms);

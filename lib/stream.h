@@ -45,9 +45,16 @@ struct sks__layer {
 struct sks__waiter {
     int (*wait)(void *self, int fd, short events, int ms);
     void *self;
+    /* Optional: as a strategy's. */
+    ssize_t (*receive)(void *self, int fd, void *buf, size_t n, int now);
 };
 
 int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms);
+
+/* What the waiter received ahead, as a strategy's receive; -EOPNOTSUPP where
+ * none receives. */
+ssize_t sks__waiter_receive(const struct sks__waiter *w, int fd, void *buf,
+                            size_t n, int now);
 
 /* Embedded in its owner, which closes fd. */
 struct sks__stream {

@@ -35,6 +35,9 @@ static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
     ssize_t got;
 
     s->wants = POLLIN;
+    got = sks__waiter_receive(&s->waiter, s->fd, buf, n, s->timeout_ms == 0);
+    if (got != -EOPNOTSUPP)
+        return got;
     if (s->dry)
         return -EAGAIN;
     got = receive(s, buf, n);
@@ -63,10 +66,25 @@ static int socket_cork(struct sks__stream *s, int on)
     return sks__fd_cork(s->fd, on);
 }
 
+/* What was received ahead goes through the tunnel, too, which is empty. */
+static ssize_t fill_with_received(struct sks__stream *s,
+                                  struct sks__fd_tunnel *t, size_t n)
+{
+    char bytes[1024]; /* small: it may lie on a coroutine's stack */
+    ssize_t got = sks__waiter_receive(&s->waiter, s->fd, bytes,
+                                      n < sizeof bytes ? n : sizeof bytes, 0);
+
+    return got > 0 ? sks__fd_write_all(t->write_fd, bytes, (size_t)got) : got;
+}
+
 static ssize_t socket_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
                            size_t n)
 {
+    ssize_t got = fill_with_received(s, t, n);
+
     s->wants = POLLIN;
+    if (got != -EOPNOTSUPP)
+        return got;
     return sks__fd_tunnel_fill(t, s->fd, n);
 }
 

@@ -1,5 +1,5 @@
 """The shared library exports what the public headers declare, no more and no
-less, needs nothing but the C library, and the static library's global names
+less, needs nothing but the C library and what a build option asks for, and the static library's global names
 all start with the project's prefix."""
 import argparse
 import pathlib
@@ -42,6 +42,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nm", required=True)
     parser.add_argument("--readelf", required=True)
+    parser.add_argument("--may-need", action="append", default=[],
+                        metavar="NAME", help="a library of a build option")
     parser.add_argument("include")
     parser.add_argument("shared")
     parser.add_argument("static")
@@ -57,7 +59,8 @@ def main():
                if not name.startswith("sks_")]
     faults += [f"needs {name}"
                for name in sorted(needed(args.readelf, args.shared))
-               if not NEEDED.match(name)]
+               if not NEEDED.match(name)
+               and name.partition(".")[0] not in args.may_need]
     if not wanted:
         faults.append("no declaration was found")
     sys.exit("\n".join(faults) or 0)

@@ -64,16 +64,23 @@ static sks_prefork_config own_sockets = {.size = sizeof own_sockets,
                                          .own_sockets = 1};
 static sks_strategy prefork;
 
+static sks_coroutine_config no_io_uring = {.size = sizeof no_io_uring,
+                                           .no_io_uring = 1};
+static sks_strategy coroutine;
+
 __attribute__((constructor)) static void name_variants(void)
 {
     prefork = *sks_strategy_find("prefork:coroutine");
     prefork.name = "prefork-own-sockets";
+    coroutine = *sks_coroutine();
+    coroutine.name = "coroutine-without-io-uring";
 }
 
 const struct contract_strategy contract_strategies[] = {
     {&least, NULL},
     {&threads, NULL},
     {&prefork, &own_sockets},
+    {&coroutine, &no_io_uring},
     {NULL, NULL},
 };
 

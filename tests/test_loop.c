@@ -5,9 +5,11 @@
 #include "support/deadline.h"
 #include "support/leak.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { WAITERS = 3 };
@@ -16,14 +18,22 @@ static struct sks__loop loop;
 static int ends[2];
 static char trace[256];
 
+/* Where there is a ring, all of it is tested with it, too. */
+static int with_ring;
+
 static int begin(void **state)
 {
+    int rc;
+
     (void)state;
     leak_begin();
     trace[0] = '\0';
     if (sks__fd_pipe(ends) < 0)
         return -1;
-    return sks__loop_open(&loop, SKS__STACK_SIZE, 16);
+    rc = sks__loop_open(&loop, SKS__STACK_SIZE, 16);
+    if (rc == 0 && with_ring)
+        sks__loop_use_ring(&loop);
+    return rc;
 }
 
 static int end(void **state)
@@ -190,6 +200,109 @@ static void a_second_wait_without_a_descriptor_left_fails_alone(void **state)
 #endif
 }
 
+/* --- receiving --- */
+
+/* A coroutine that reads a connection to its end as streams do. */
+static void read_all(void *arg)
+{
+    const int *fd = arg;
+    char bytes[8];
+    ssize_t n;
+
+    while ((n = sks__loop_receive(*fd, bytes, sizeof bytes, 0)) != 0) {
+        if (n == -EOPNOTSUPP)
+            n = recv(*fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (n == 0)
+            break;
+        if (n > 0)
+            tell("got", (int)n);
+        else
+            assert_int_equal(sks__loop_wait(*fd, POLLIN, -1), 1);
+    }
+    tell("end", 0);
+}
+
+static void turn_until_told(const char *what)
+{
+    long long start = deadline_now_ms();
+
+    while (strcmp(trace, what) != 0) {
+        assert_true(deadline_left_ms(start) > 0);
+        assert_int_equal(sks__loop_turn(&loop), 0);
+    }
+}
+
+static void what_comes_is_received_until_the_end(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(sks__loop_spawn(&loop, read_all, &pair[0], pair[0]), 0);
+    assert_int_equal(write(pair[1], "hello", 5), 5);
+    turn_until_told("got5 ");
+    assert_int_equal(write(pair[1], "long enough", 11), 11);
+    turn_until_told("got5 got8 got3 ");
+    close(pair[1]);
+    turn_to_the_end();
+    assert_string_equal(trace, "got5 got8 got3 end0 ");
+    close(pair[0]);
+}
+
+/* Gives up after a while, and closes. */
+static void leave_early(void *arg)
+{
+    const int *fd = arg;
+    char byte;
+    ssize_t n = sks__loop_receive(*fd, &byte, 1, 0);
+
+    if (n == -EAGAIN)
+        n = sks__loop_wait(*fd, POLLIN, 10);
+    tell("left", (int)n);
+    close(*fd);
+}
+
+/* Whoever closes need not know that the system receives. */
+static void an_end_before_its_peers_closes_the_connection(void **state)
+{
+    struct pollfd peer = {.events = POLLIN};
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(sks__loop_spawn(&loop, leave_early, &pair[0], pair[0]), 0);
+    turn_to_the_end();
+    peer.fd = pair[1];
+    assert_int_equal(poll(&peer, 1, DEADLINE_MS), 1);
+    assert_true(peer.revents & POLLHUP);
+    close(pair[1]);
+}
+
+/* What has come is seen by one who does not wait for it. */
+static void look_once(void *arg)
+{
+    const int *fd = arg;
+    char bytes[8];
+    ssize_t n = sks__loop_receive(*fd, bytes, sizeof bytes, 1);
+
+    tell("looked",
+         n == -EOPNOTSUPP ? (int)recv(*fd, bytes, sizeof bytes, 0) : (int)n);
+}
+
+static void one_who_does_not_wait_gets_what_is_there(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(write(pair[1], "hello", 5), 5);
+    assert_int_equal(sks__loop_spawn(&loop, look_once, &pair[0], pair[0]), 0);
+    turn_to_the_end();
+    assert_string_equal(trace, "looked5 ");
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -201,7 +314,12 @@ int main(void)
         TEST(one_is_about_what_another_waits_for),
         TEST(one_may_read_while_another_writes),
         TEST(a_second_wait_without_a_descriptor_left_fails_alone),
+        TEST(what_comes_is_received_until_the_end),
+        TEST(an_end_before_its_peers_closes_the_connection),
+        TEST(one_who_does_not_wait_gets_what_is_there),
     };
+    int failed = cmocka_run_group_tests_name("poller", tests, NULL, NULL);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    with_ring = 1;
+    return failed + cmocka_run_group_tests_name("ring", tests, NULL, NULL);
 }

@@ -125,7 +125,7 @@ static int wait_step(void *its, int fd, short events, int ms)
 static struct sks__stream play(const struct sks__layer *layer,
                                const struct step *steps, size_t n)
 {
-    struct sks__waiter waiter = {wait_step, &self};
+    struct sks__waiter waiter = {.wait = wait_step, .self = &self};
     struct sks__stream s;
 
     next = steps;

@@ -18,7 +18,7 @@ struct call {
 
 static void call_open(struct call *c, int limit_ms)
 {
-    struct sks__waiter none = {NULL, NULL};
+    struct sks__waiter none = {.wait = NULL};
     int fds[2];
 
     unit_pair(SOCK_STREAM, fds);
@@ -193,7 +193,7 @@ static void a_peer_that_takes_nothing_is_a_timeout(void **state)
 
 static void a_time_limit_that_cannot_be_set_is_told(void **state)
 {
-    struct sks__waiter none = {NULL, NULL};
+    struct sks__waiter none = {.wait = NULL};
     struct sks__stream s;
     char byte;
 
@@ -205,7 +205,7 @@ static void a_time_limit_that_cannot_be_set_is_told(void **state)
 
 static void without_a_waiter_the_thread_itself_waits(void **state)
 {
-    struct sks__waiter none = {NULL, NULL};
+    struct sks__waiter none = {.wait = NULL};
     int fds[2];
 
     (void)state;

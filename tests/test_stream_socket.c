@@ -16,7 +16,7 @@ struct line {
 
 static struct line line_open(int timeout_ms)
 {
-    struct sks__waiter none = {NULL, NULL};
+    struct sks__waiter none = {.wait = NULL};
     struct line l;
     int fds[2];
 

@@ -17,7 +17,7 @@ struct line {
 
 static void line_open(struct line *l, size_t bufsize)
 {
-    struct sks__waiter none = {NULL, NULL};
+    struct sks__waiter none = {.wait = NULL};
     int fds[2];
 
     unit_pair(SOCK_STREAM, fds);

@@ -15,7 +15,7 @@ int line_both(void)
 
 void line_open(struct line *l, size_t rbufsize, size_t wbufsize)
 {
-    struct sks__waiter none = {NULL, NULL};
+    struct sks__waiter none = {.wait = NULL};
     int fds[2];
 
     unit_pair(SOCK_STREAM, fds);

@@ -105,6 +105,16 @@ struct sks_strategy {
      * and UDP address, with SO_REUSEPORT, so that each worker process may have
      * one of its own: see sks_worker.number.  0 or 1: as without this. */
     unsigned (*listener_sets)(const sks_server *server, const void *config);
+
+    /** Optional, for a strategy with a wait that has the system receive input
+     * before it is asked for.  Each read of rfile comes here first, with the
+     * connection's descriptor; n 0 takes nothing.  It does not wait; now:
+     * nothing will, so that it looks once more what has come.
+     * @return up to n bytes, 0 at end of file or if n is 0 and there is
+     *         something; -EAGAIN: nothing yet, which the next wait for POLLIN
+     *         waits for; -EOPNOTSUPP: the library reads from fd itself; or an
+     *         error of the connection */
+    ssize_t (*receive)(void *self, int fd, void *buf, size_t n, int now);
 };
 
 /** Gets the next request: accepted, and verified by verify_request.  Waits ms

@@ -28,6 +28,13 @@ def large_mappings(program, size):
     return count
 
 
+def rings(program):
+    """How many io_uring descriptors the program and its children have."""
+    return sum("io_uring" in os.readlink(link)
+               for pid in [program.process.pid, *program.children()]
+               for link in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+
+
 def listeners(port):
     """How many IPv4 sockets listen at the port."""
     lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
@@ -79,7 +86,9 @@ class Usage(unittest.TestCase):
                 ("--stack-size is for coroutines, not for threading.*",
                  "--stack-size=65536"),
                 ("--own-sockets is for prefork, not for coroutine.*",
-                 "--own-sockets", "--strategy=coroutine")):
+                 "--own-sockets", "--strategy=coroutine"),
+                ("--no-io-uring is for coroutines, not for threading.*",
+                 "--no-io-uring")):
             self.refused(2, sentence, *arguments)
 
     def test_the_most_workers_are_the_librarys(self):
@@ -103,6 +112,13 @@ class Usage(unittest.TestCase):
                     self.expect_echo(program)
                     counts.append(large_mappings(program, size))
             self.assertLess(*counts)
+
+    def test_coroutines_do_without_io_uring_if_asked(self):
+        for strategy in ("coroutine", "prefork:coroutine"):
+            with running(ECHOD, "--strategy", strategy, "--no-io-uring",
+                         "0") as program:
+                self.expect_echo(program)
+                self.assertEqual(rings(program), 0)
 
     def test_processes_have_sockets_of_their_own_if_asked(self):
         for options, count in ((), 1), (("--own-sockets",), 3):
@@ -131,8 +147,8 @@ class Usage(unittest.TestCase):
         for word in ("--tcp", "--udp", "--unix PATH", "--unix-dgram PATH",
                      "--bind ADDR", "127.0.0.1", "--strategy NAME",
                      *STRATEGIES, "--max-workers N", "--spin-us N",
-                     "--stack-size BYTES", "--own-sockets", "--version",
-                     "PORT"):
+                     "--stack-size BYTES", "--own-sockets", "--no-io-uring",
+                     "--version", "PORT"):
             self.assertIn(word, done.stdout)
 
     def test_the_tests_know_every_strategy(self):

@@ -1,5 +1,6 @@
 #include "fault.h"
 #include "real.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -322,6 +323,15 @@ WRAP(int, recvmmsg, int fd, struct mmsghdr *messages, unsigned n, int flags,
                ? -1
                : __real_recvmmsg(fd, messages, (unsigned)at_most(n), flags,
                                  timeout);
+}
+
+/* What the system received ahead: the bytes stay where they are. */
+WRAP(ssize_t, sks__ring_receive, struct sks__ring *ring,
+     struct sks__reception *r, int fd, void *buf, size_t n)
+{
+    return n > 0 && sks__ring_has_news(r) && moving_fails(FAULT_RECV, fd)
+               ? -errno
+               : __real_sks__ring_receive(ring, r, fd, buf, n);
 }
 
 /* --- sending --- */

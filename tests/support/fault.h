@@ -19,7 +19,7 @@ enum fault_call {
     FAULT_LISTEN,         /* listen */
     FAULT_ACCEPT,         /* accept, accept4 */
     FAULT_RECV,           /* recv, recvfrom, recvmsg, recvmmsg, read,
-                             readv */
+                             readv, and io_uring's */
     FAULT_SEND,           /* send, sendto, sendmsg, sendmmsg, write,
                              writev */
     FAULT_SENDFILE,       /* sendfile */

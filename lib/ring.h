@@ -1,0 +1,66 @@
+/* Receives through io_uring(7) what comes for the coroutines of one event loop:
+ * the system puts it into buffers that all of them share, and a round trip
+ * needs no recv(2).  Everything else is the poller's, for which the ring waits
+ * as well.
+ *
+ * It pays for small messages.  A connection whose input fills a whole buffer is
+ * left to recv(2) from then on: the system then holds back who sends more than
+ * is read, and large pieces are copied once.  One that finds all buffers taken
+ * is left to recv(2) for that time.
+ *
+ * ring_uring.c has it where it is built in (SKS_IO_URING), ring_none.c says
+ * that there is none.  Only the thread that made a ring uses it, and no forked
+ * child. */
+#ifndef SKS__RING_H
+#define SKS__RING_H
+
+#include "poller.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct sks__ring;
+
+/* The receiving of one descriptor.  Embedded in what its owner waits with;
+ * zeroed but for node it has not begun. */
+struct sks__reception {
+    struct sks__poller_node *node; /* whose POLLIN tells of news */
+    struct sks__reception *next;   /* in the ring's list of those to stop */
+    uint16_t first, last;          /* its buffers, counted from 1; 0: none */
+    unsigned taken;                /* bytes of the first that are used up */
+    int result;                    /* how it ended, for the next receive */
+    unsigned char state;           /* see ring_uring.c */
+    unsigned char ended;           /* at end of file or by an error */
+    unsigned char direct;          /* left to recv(2) */
+    unsigned char starved;         /* the same for once */
+};
+
+/* A ring that waits for the poller, too; NULL where there is none, or the
+ * system does not let us have one.  The caller frees it, before the poller. */
+struct sks__ring *sks__ring_new(struct sks__poller *poller);
+
+/* No reception may be under way.  NULL is allowed. */
+void sks__ring_free(struct sks__ring *ring);
+
+/* As sks__poller_wait(), with the events of both. */
+int sks__ring_wait(struct sks__ring *ring, struct sks__poller_event *out,
+                   size_t n, int ms);
+
+/* Up to n bytes of what came on fd; 0 at end of file, or an error.  -EAGAIN:
+ * nothing yet, the node will hear of it.  -EOPNOTSUPP: left to recv(2) and the
+ * poller.  n 0 takes nothing, and is 0 if there is something. */
+ssize_t sks__ring_receive(struct sks__ring *ring, struct sks__reception *r,
+                          int fd, void *buf, size_t n);
+
+/* True if something came that was not taken, or the end. */
+int sks__ring_has_news(const struct sks__reception *r);
+
+/* True while the system receives. */
+int sks__ring_is_receiving(const struct sks__reception *r);
+
+/* Ends it, and drops what came.  True if the system still has the reception: a
+ * last event tells when it has given it up, and only then the memory may go
+ * away, and the connection does if its descriptor was closed before. */
+int sks__ring_stop(struct sks__ring *ring, struct sks__reception *r);
+
+#endif /* SKS__RING_H */
