@@ -319,7 +319,8 @@ SKS_API void sks_server_set_timeout_ms(sks_server *server, int ms);
  * a signal interrupts may take up to twice as long. */
 SKS_API void sks_server_set_request_timeout_ms(sks_server *server, int ms);
 /** How long requests under way may go on after a shutdown (10000; -1: for
- * ever). */
+ * ever, but for ten seconds in a worker process that outlives its parent, or
+ * that a close without block_on_close let go). */
 SKS_API void sks_server_set_drain_timeout_ms(sks_server *server, int ms);
 /** Python's poll_interval: calls service_actions at least this often
  * (-1: only when something happened). */
@@ -418,7 +419,10 @@ SKS_API int sks_server_close(sks_server *server);
 
 /** Ends serve_forever, and does not wait for it.  Asked for before
  * serve_forever, it makes that return at once.  Any thread, any handler (in a
- * forked child too), any signal handler. */
+ * forked child too), any signal handler.  A fork copies the server, not what
+ * this asks for: it is asked of the server in all processes that have a copy.
+ * A program whose processes are to serve and end apart makes a server in each,
+ * by sks_fd_server_new() if they share a socket. */
 SKS_API void sks_server_shutdown(sks_server *server);
 
 /** Opt-in for programs: SIGINT and SIGTERM ask for shutdown, a second one ends

@@ -17,6 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The drain time of a process whose parent is gone, if that would have waited
+ * for ever: nobody is left to end what hangs. */
+enum { ORPHANED_MS = 10000 };
+
 /* --- the leash --- */
 
 /* Until the leash has an event; whatever fault there is must not spin. */
@@ -41,6 +45,14 @@ static void leave_listeners(sks_server *server)
     }
 }
 
+/* How long requests may go on that nobody waits for. */
+static int drain_ms(const sks_server *server)
+{
+    int ms = server->options.drain_timeout_ms;
+
+    return ms < 0 ? ORPHANED_MS : ms;
+}
+
 static void *watch(void *arg)
 {
     sks_server *server = arg;
@@ -51,7 +63,7 @@ static void *watch(void *arg)
     if (!server->has_loops)
         leave_listeners(server);
     await_leash(server, 0); /* its end of file: nobody waits for this process */
-    sks__fd_wait(-1, 0, server->options.drain_timeout_ms);
+    sks__fd_wait(-1, 0, drain_ms(server));
     sks__server_interrupt(server, 1);
     sks__fd_wait(-1, 0, SKS__FORCED_MS);
     _exit(1);

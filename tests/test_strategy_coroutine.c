@@ -4,6 +4,8 @@
 #include "support/serverthread.h"
 #include "support/trace.h"
 
+#include <sockserver/strategy.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -116,6 +118,48 @@ static void no_more_packets_than_the_limit_are_under_way(void **state)
     assert_int_equal(atomic_load(&test.most), LIMIT);
 }
 
+enum { TOO_MANY = 500, PACKET_SIZE = 1000 };
+
+/* How many of the client's packets were answered, once others are served. */
+static int count_answers(int fd)
+{
+    long long begun = deadline_now_ms();
+    int late = new_client(SOCK_DGRAM), n = 0;
+
+    while (client_waiting(late) < 0) {
+        client_say(late, "x");
+        assert_true(deadline_nap(begun));
+    }
+    for (; client_waiting(fd) >= 0; n++)
+        client_expect(fd, "done\n");
+    return n;
+}
+
+/* The limit is not passed on to the socket's queue. */
+static void packets_beyond_the_limit_and_the_queue_are_lost(void **state)
+{
+    static const char packet[PACKET_SIZE];
+    int fd, n, least = 1;
+
+    (void)state;
+    test.config.max_packets = 1;
+    make(SOCK_DGRAM, gate_handle);
+    setsockopt(sks_server_listener_fileno(test.server, 0), SOL_SOCKET,
+               SO_RCVBUF, &least, sizeof least);
+    assert_int_equal(server_thread_start(&test.serving,
+                                         sks_server_serve_forever, test.server),
+                     0);
+    fd = new_client(SOCK_DGRAM);
+    client_say(fd, "x");
+    trace_expect(&test.trace, "enter ");
+    for (int i = 0; i < TOO_MANY; i++)
+        client_send(fd, packet, sizeof packet);
+    trace_let(&test.trace, 2 * TOO_MANY);
+    n = count_answers(fd);
+    assert_in_range(n, 2, TOO_MANY / 2);
+    assert_int_equal(atomic_load(&test.most), 1);
+}
+
 /* Half of them answer at once, half after a wait. */
 static int some_wait_handle(sks_request *request)
 {
@@ -200,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(no_more_packets_than_the_limit_are_under_way),
+        TEST(packets_beyond_the_limit_and_the_queue_are_lost),
         TEST(each_client_of_a_batch_gets_its_own_reply),
         TEST(stacks_are_as_large_as_the_config_says),
         TEST(a_config_that_makes_no_sense_is_refused),

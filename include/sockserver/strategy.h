@@ -201,7 +201,8 @@ typedef struct sks_worker {
 
     /** A descriptor, of a pipe's reading end for one, that becomes readable
      * once the worker should end, and is at end of file once nobody waits for
-     * its requests to end: they then have the drain time left. */
+     * its requests to end: they then have the drain time left, and ten
+     * seconds if that has no end. */
     int leash;
 
     const sks_strategy *strategy; /**< how it runs requests (one by one) */
