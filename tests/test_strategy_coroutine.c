@@ -1,8 +1,7 @@
 /* What only coroutines can break; the rest is the contract's. */
 #include "unit.h"
+#include "unit_serving.h"
 #include "support/client.h"
-#include "support/serverthread.h"
-#include "support/trace.h"
 
 #include <sockserver/strategy.h>
 
@@ -12,67 +11,36 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A test's server. */
+/* What a test has beside its server. */
 static struct {
-    sks_server *server;
     sks_coroutine_config config;
-    struct server_thread serving;
-    struct trace trace;
-    struct sockaddr_in address;
     atomic_int running, most;
 } test;
 
 static int begin(void **state)
 {
-    int rc = unit_begin(state);
-
     memset(&test, 0, sizeof test);
     test.config.size = sizeof test.config;
-    return rc != 0 ? rc : trace_open(&test.trace);
-}
-
-static int end(void **state)
-{
-    fault_clear();
-    if (test.serving.running)
-        sks_server_shutdown(test.server);
-    trace_let(&test.trace, 64);
-    client_close_all();
-    if (test.serving.running)
-        server_thread_join(&test.serving);
-    sks_server_free(test.server);
-    trace_close(&test.trace);
-    return unit_end(state);
+    return serving_begin(state);
 }
 
 /* Binds a server of one thread. */
 static void make(int type, int (*handle)(sks_request *))
 {
     sks_handler handler = {.size = sizeof handler, .handle = handle};
+    sks_server *server = type == SOCK_STREAM
+                             ? sks_tcp_server_new("127.0.0.1", 0, &handler)
+                             : sks_udp_server_new("127.0.0.1", 0, &handler);
 
-    test.server = type == SOCK_STREAM
-                      ? sks_tcp_server_new("127.0.0.1", 0, &handler)
-                      : sks_udp_server_new("127.0.0.1", 0, &handler);
-    sks_server_set_strategy(test.server, sks_coroutine(), &test.config);
-    sks_server_set_max_workers(test.server, 1);
-    assert_int_equal(sks_server_bind(test.server), 0);
-    test.address = (struct sockaddr_in){.sin_family = AF_INET};
-    test.address.sin_port = htons((uint16_t)sks_server_port(test.server));
-    test.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sks_server_set_strategy(server, sks_coroutine(), &test.config);
+    sks_server_set_max_workers(server, 1);
+    serving_bind(server);
 }
 
 static void serve(int type, int (*handle)(sks_request *))
 {
     make(type, handle);
-    assert_int_equal(server_thread_start(&test.serving,
-                                         sks_server_serve_forever, test.server),
-                     0);
-}
-
-static int new_client(int type)
-{
-    return client_connect(type, (struct sockaddr *)&test.address,
-                          sizeof test.address);
+    serving_start();
 }
 
 /* --- packets --- */
@@ -85,11 +53,11 @@ static int gate_handle(sks_request *request)
 
     if (now > atomic_load(&test.most))
         atomic_store(&test.most, now);
-    trace_put(&test.trace, "enter");
+    trace_put(&serving.trace, "enter");
     do {
-        if (sks_request_wait(request, test.trace.gate[0], POLLIN, -1) < 0)
+        if (sks_request_wait(request, serving.trace.gate[0], POLLIN, -1) < 0)
             return -EIO;
-    } while (__real_read(test.trace.gate[0], &byte, 1) != 1);
+    } while (__real_read(serving.trace.gate[0], &byte, 1) != 1);
     atomic_fetch_sub(&test.running, 1);
     return sks_wfile_puts(sks_request_wfile(request), "done\n");
 }
@@ -104,15 +72,15 @@ static void no_more_packets_than_the_limit_are_under_way(void **state)
     test.config.max_packets = LIMIT;
     serve(SOCK_DGRAM, gate_handle);
     for (int i = 0; i < PACKETS; i++) {
-        fds[i] = new_client(SOCK_DGRAM);
+        fds[i] = serving_client(SOCK_DGRAM);
         client_say(fds[i], "x");
     }
-    trace_expect(&test.trace, "enter enter enter ");
+    trace_expect(&serving.trace, "enter enter enter ");
     for (int i = LIMIT; i < PACKETS; i++) {
-        trace_let(&test.trace, 1);
-        trace_expect(&test.trace, "enter ");
+        trace_let(&serving.trace, 1);
+        trace_expect(&serving.trace, "enter ");
     }
-    trace_let(&test.trace, LIMIT);
+    trace_let(&serving.trace, LIMIT);
     for (int i = 0; i < PACKETS; i++)
         client_expect(fds[i], "done\n");
     assert_int_equal(atomic_load(&test.most), LIMIT);
@@ -124,7 +92,7 @@ enum { TOO_MANY = 500, PACKET_SIZE = 1000 };
 static int count_answers(int fd)
 {
     long long begun = deadline_now_ms();
-    int late = new_client(SOCK_DGRAM), n = 0;
+    int late = serving_client(SOCK_DGRAM), n = 0;
 
     while (client_waiting(late) < 0) {
         client_say(late, "x");
@@ -144,17 +112,15 @@ static void packets_beyond_the_limit_and_the_queue_are_lost(void **state)
     (void)state;
     test.config.max_packets = 1;
     make(SOCK_DGRAM, gate_handle);
-    setsockopt(sks_server_listener_fileno(test.server, 0), SOL_SOCKET,
+    setsockopt(sks_server_listener_fileno(serving.server, 0), SOL_SOCKET,
                SO_RCVBUF, &least, sizeof least);
-    assert_int_equal(server_thread_start(&test.serving,
-                                         sks_server_serve_forever, test.server),
-                     0);
-    fd = new_client(SOCK_DGRAM);
+    serving_start();
+    fd = serving_client(SOCK_DGRAM);
     client_say(fd, "x");
-    trace_expect(&test.trace, "enter ");
+    trace_expect(&serving.trace, "enter ");
     for (int i = 0; i < TOO_MANY; i++)
         client_send(fd, packet, sizeof packet);
-    trace_let(&test.trace, 2 * TOO_MANY);
+    trace_let(&serving.trace, 2 * TOO_MANY);
     n = count_answers(fd);
     assert_in_range(n, 2, TOO_MANY / 2);
     assert_int_equal(atomic_load(&test.most), 1);
@@ -180,13 +146,11 @@ static void each_client_of_a_batch_gets_its_own_reply(void **state)
     (void)state;
     make(SOCK_DGRAM, some_wait_handle);
     for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = new_client(SOCK_DGRAM);
+        fds[i] = serving_client(SOCK_DGRAM);
         text[0] = (char)('0' + i);
         client_say(fds[i], text);
     }
-    assert_int_equal(server_thread_start(&test.serving,
-                                         sks_server_serve_forever, test.server),
-                     0);
+    serving_start();
     for (int i = 0; i < CLIENTS; i++) {
         text[0] = (char)('0' + i);
         client_expect(fds[i], text);
@@ -212,7 +176,7 @@ static void stacks_are_as_large_as_the_config_says(void **state)
     (void)state;
     test.config.stack_size = 1024 * 1024;
     serve(SOCK_STREAM, large_handle);
-    fd = new_client(SOCK_STREAM);
+    fd = serving_client(SOCK_STREAM);
     client_expect(fd, "done\n");
 }
 
@@ -223,9 +187,9 @@ static void expect_refused(size_t size, size_t stack_size, int rc)
     test.config.size = size;
     test.config.stack_size = stack_size;
     make(SOCK_STREAM, large_handle);
-    assert_int_equal(sks_server_serve_forever(test.server), rc);
-    sks_server_free(test.server);
-    test.server = NULL;
+    assert_int_equal(sks_server_serve_forever(serving.server), rc);
+    sks_server_free(serving.server);
+    serving.server = NULL;
 }
 
 static void a_config_that_makes_no_sense_is_refused(void **state)
@@ -238,7 +202,7 @@ static void a_config_that_makes_no_sense_is_refused(void **state)
     expect_refused(size, ((size_t)1 << 30) + 1, -EINVAL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, serving_end)
 
 int main(void)
 {

@@ -1,8 +1,7 @@
 /* What only processes that serve can break; the rest is the contract's. */
 #include "unit.h"
+#include "unit_serving.h"
 #include "support/client.h"
-#include "support/serverthread.h"
-#include "support/trace.h"
 
 #include <sockserver/strategy.h>
 
@@ -17,13 +16,9 @@
 /* So many that each of two sockets gets some, but for one time in 2^63. */
 enum { CLIENTS = 64 };
 
-/* A test's server; data of its server. */
+/* What a test has beside its server. */
 struct prefork_test {
-    sks_server *server;
     sks_prefork_config config;
-    struct server_thread serving;
-    struct trace trace;
-    struct sockaddr_in address;
     int refuses; /* every request */
 };
 
@@ -43,8 +38,8 @@ static int pid_handle(sks_request *request)
     if (strcmp(line, "fail\n") == 0)
         return -EIO;
     if (strcmp(line, "wait\n") == 0) {
-        trace_put(&test.trace, "%ld", (long)getpid());
-        trace_wait(&test.trace);
+        trace_put(&serving.trace, "%ld", (long)getpid());
+        trace_wait(&serving.trace);
     }
     if (strcmp(line, "twice\n") == 0) {
         sks_wfile_puts(wfile, "once\n");
@@ -58,7 +53,7 @@ static int pid_handle(sks_request *request)
 static void tell_error(void *arg, const sks_request *request, int error)
 {
     (void)arg;
-    trace_put(&test.trace, "%s:%d",
+    trace_put(&serving.trace, "%s:%d",
               strchr(sks_request_client_address(request), '.') ? "known"
                                                                : "unknown",
               error);
@@ -75,87 +70,39 @@ static int refuse_all(void *arg, const sks_request *request)
     return 0;
 }
 
-static void set_address(int port)
-{
-    test.address = (struct sockaddr_in){.sin_family = AF_INET};
-    test.address.sin_port = htons((uint16_t)port);
-    test.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-}
-
 static void make_over(const sks_strategy *strategy, unsigned workers)
 {
     sks_handler handler = {.size = sizeof handler, .handle = pid_handle};
+    sks_server *server;
 
-    test.server = sks_tcp_server_new("127.0.0.1", 0, &handler);
-    sks_server_set_strategy(test.server, strategy, &test.config);
-    sks_server_set_max_workers(test.server, workers);
-    sks_server_set_log(test.server, say_nothing, NULL);
-    sks_server_set_handle_error(test.server, tell_error, NULL);
+    server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+    sks_server_set_strategy(server, strategy, &test.config);
+    sks_server_set_max_workers(server, workers);
+    sks_server_set_log(server, say_nothing, NULL);
+    sks_server_set_handle_error(server, tell_error, NULL);
     if (test.refuses)
-        sks_server_set_verify_request(test.server, refuse_all, NULL);
-    assert_int_equal(sks_server_bind(test.server), 0);
-    set_address(sks_server_port(test.server));
-}
-
-static void start(void)
-{
-    assert_int_equal(server_thread_start(&test.serving,
-                                         sks_server_serve_forever, test.server),
-                     0);
+        sks_server_set_verify_request(server, refuse_all, NULL);
+    serving_bind(server);
 }
 
 static void serve(unsigned workers)
 {
     make_over(sks_prefork(), workers);
-    start();
-}
-
-static int join(void)
-{
-    assert_int_equal(server_thread_join(&test.serving), 0);
-    return test.serving.result;
-}
-
-static void stop(void)
-{
-    sks_server_shutdown(test.server);
-    assert_int_equal(join(), 0);
+    serving_start();
 }
 
 static int begin(void **state)
 {
-    int rc = unit_begin(state);
-
     memset(&test, 0, sizeof test);
     test.config.size = sizeof test.config;
-    return rc != 0 ? rc : trace_open(&test.trace);
-}
-
-static int end(void **state)
-{
-    fault_clear();
-    if (test.serving.running)
-        sks_server_shutdown(test.server);
-    trace_let(&test.trace, 64);
-    client_close_all();
-    if (test.serving.running)
-        server_thread_join(&test.serving);
-    sks_server_free(test.server);
-    trace_close(&test.trace);
-    return unit_end(state);
+    return serving_begin(state);
 }
 
 /* --- clients --- */
 
-static int connected(void)
-{
-    return client_connect(SOCK_STREAM, (struct sockaddr *)&test.address,
-                          sizeof test.address);
-}
-
 static int say(const char *line)
 {
-    int fd = connected();
+    int fd = serving_client(SOCK_STREAM);
 
     client_say(fd, line);
     return fd;
@@ -182,13 +129,13 @@ static long hold_up(int *fd)
     char word[32];
 
     *fd = say("wait\n");
-    trace_next(&test.trace, word, sizeof word);
+    trace_next(&serving.trace, word, sizeof word);
     return strtol(word, NULL, 10);
 }
 
 static unsigned long count(int what)
 {
-    return sks_server_count(test.server, what);
+    return sks_server_count(serving.server, what);
 }
 
 static void expect_count(int what, unsigned long n)
@@ -230,12 +177,12 @@ static void one_killed_in_a_request_costs_its_client(void **state)
     hold_up(&other);
     pid = hold_up(&fd);
     kill((pid_t)pid, SIGKILL);
-    trace_expect(&test.trace, expected);
+    trace_expect(&serving.trace, expected);
     client_expect_gone(fd);
     expect_count(SKS_COUNT_ACTIVE, 1);
     assert_int_equal(count(SKS_COUNT_FAILED), 1);
     assert_true(ask() > 0);
-    trace_let(&test.trace, 1);
+    trace_let(&serving.trace, 1);
     assert_true(answer(other) > 0);
 }
 
@@ -247,9 +194,9 @@ static void one_killed_while_serving_stops_delays_nothing(void **state)
     (void)state;
     serve(2);
     pid = hold_up(&fd);
-    stop();
+    serving_stop();
     kill((pid_t)pid, SIGKILL);
-    assert_int_equal(sks_server_close(test.server), 0);
+    assert_int_equal(sks_server_close(serving.server), 0);
     client_expect_gone(fd);
 }
 
@@ -260,9 +207,9 @@ static void one_killed_before_it_begins_is_replaced(void **state)
         serve(2);
         kill((pid_t)ask(), SIGKILL);
         assert_true(ask() > 0);
-        sks_server_free(test.server);
-        join();
-        test.server = NULL;
+        sks_server_free(serving.server);
+        serving_join();
+        serving.server = NULL;
     }
 }
 
@@ -274,11 +221,11 @@ static void one_told_to_end_finishes_its_request(void **state)
 
     (void)state;
     make_over(sks_prefork(), 1);
-    assert_int_equal(sks_server_shutdown_on_signals(test.server), 0);
-    start();
+    assert_int_equal(sks_server_shutdown_on_signals(serving.server), 0);
+    serving_start();
     pid = hold_up(&fd);
     kill((pid_t)pid, SIGTERM);
-    trace_let(&test.trace, 1);
+    trace_let(&serving.trace, 1);
     assert_int_equal(answer(fd), pid);
     expect_count(SKS_COUNT_RESPAWNS, 1);
     assert_true(ask() != pid);
@@ -320,9 +267,9 @@ static void expect_end(const sks_strategy *inner, int error, const char *words)
     test.config.inner = inner;
     test.config.max_failures = 3;
     serve(2);
-    assert_int_equal(join(), error);
-    assert_string_equal(sks_server_error(test.server), words);
-    assert_int_equal(sks_server_close(test.server), 0);
+    assert_int_equal(serving_join(), error);
+    assert_string_equal(sks_server_error(serving.server), words);
+    assert_int_equal(sks_server_close(serving.server), 0);
 }
 
 static void those_that_never_begin_end_serving(void **state)
@@ -425,7 +372,7 @@ static void a_config_of_no_size_is_refused(void **state)
     (void)state;
     test.config.size = 0;
     serve(1);
-    assert_int_equal(join(), SKS_EVTABLE);
+    assert_int_equal(serving_join(), SKS_EVTABLE);
 }
 
 /* --- sockets of their own --- */
@@ -488,11 +435,11 @@ static void one_address_is_told_of_several_sockets(void **state)
     (void)state;
     test.config.own_sockets = 1;
     make_over(sks_prefork(), 3);
-    assert_int_equal(sks_server_listener_sets(test.server), 3);
-    assert_non_null(sks_server_address(test.server, 0));
-    assert_null(sks_server_address(test.server, 1));
-    assert_true(sks_server_listener_fileno(test.server, 2) >= 0);
-    assert_int_equal(sks_server_listener_fileno(test.server, 3), -1);
+    assert_int_equal(sks_server_listener_sets(serving.server), 3);
+    assert_non_null(sks_server_address(serving.server, 0));
+    assert_null(sks_server_address(serving.server, 1));
+    assert_true(sks_server_listener_fileno(serving.server, 2) >= 0);
+    assert_int_equal(sks_server_listener_fileno(serving.server, 3), -1);
 }
 
 static void all_of_several_sockets_are_closed(void **state)
@@ -500,11 +447,11 @@ static void all_of_several_sockets_are_closed(void **state)
     (void)state;
     serve_with_own_sockets(3);
     assert_true(ask() > 0);
-    assert_int_equal(sks_server_close(test.server), 0);
-    join();
+    assert_int_equal(sks_server_close(serving.server), 0);
+    serving_join();
     assert_int_equal(client_try_connect(SOCK_STREAM,
-                                        (struct sockaddr *)&test.address,
-                                        sizeof test.address),
+                                        (struct sockaddr *)&serving.address,
+                                        sizeof serving.address),
                      -ECONNREFUSED);
 }
 
@@ -517,7 +464,7 @@ static void a_single_request_comes_from_any_socket(void **state)
     for (int i = 0; i < 16; i++) {
         int fd = say("who\n");
 
-        assert_int_equal(sks_server_handle_request(test.server), 1);
+        assert_int_equal(sks_server_handle_request(serving.server), 1);
         assert_true(answer(fd) > 0);
     }
 }
@@ -527,17 +474,17 @@ static void make_unbound(unsigned workers)
     sks_handler handler = {.size = sizeof handler, .handle = pid_handle};
 
     test.config.own_sockets = 1;
-    test.server = sks_tcp_server_new("127.0.0.1", 0, &handler);
-    sks_server_set_strategy(test.server, sks_prefork(), &test.config);
-    sks_server_set_max_workers(test.server, workers);
+    serving.server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+    sks_server_set_strategy(serving.server, sks_prefork(), &test.config);
+    sks_server_set_max_workers(serving.server, workers);
 }
 
 static void no_more_sockets_than_listeners_may_be(void **state)
 {
     (void)state;
     make_unbound(65);
-    assert_int_equal(sks_server_bind(test.server), -E2BIG);
-    assert_string_equal(sks_server_error(test.server),
+    assert_int_equal(sks_server_bind(serving.server), -E2BIG);
+    assert_string_equal(sks_server_error(serving.server),
                         "65 sockets for each address are more than 64");
 }
 
@@ -546,9 +493,9 @@ static void no_descriptors_for_several_sockets_say_so(void **state)
     (void)state;
     make_unbound(4);
     fault_set(FAULT_SOCKET, 2, 1, EMFILE);
-    assert_int_equal(sks_server_bind(test.server), -EMFILE);
-    assert_non_null(strstr(sks_server_error(test.server), " again: "));
-    assert_int_equal(sks_server_bind(test.server), 0);
+    assert_int_equal(sks_server_bind(serving.server), -EMFILE);
+    assert_non_null(strstr(sks_server_error(serving.server), " again: "));
+    assert_int_equal(sks_server_bind(serving.server), 0);
 }
 
 /* --- counts --- */
@@ -563,17 +510,17 @@ static void all_processes_are_counted(void **state)
     hold_up(&fds[1]);
     assert_int_equal(count(SKS_COUNT_ACTIVE), 2);
     assert_int_equal(count(SKS_COUNT_WORKERS), 2);
-    trace_let(&test.trace, 2);
+    trace_let(&serving.trace, 2);
     assert_true(answer(fds[0]) != answer(fds[1]));
     client_expect_gone(say("fail\n"));
     expect_count(SKS_COUNT_FAILED, 1);
     expect_count(SKS_COUNT_ACTIVE, 0);
     assert_int_equal(count(SKS_COUNT_TAKEN), 3);
-    stop();
-    sks_server_close(test.server);
+    serving_stop();
+    sks_server_close(serving.server);
     assert_int_equal(count(SKS_COUNT_WORKERS), 0);
     assert_int_equal(count(SKS_COUNT_RESPAWNS), 0);
-    assert_int_equal(sks_server_count(test.server, 99), 0);
+    assert_int_equal(sks_server_count(serving.server, 99), 0);
     assert_int_equal(sks_server_count(NULL, SKS_COUNT_TAKEN), 0);
 }
 
@@ -583,7 +530,7 @@ static void refused_requests_are_counted(void **state)
     test.refuses = 1;
     serve(2);
     for (int i = 0; i < 3; i++)
-        client_expect_gone(connected());
+        client_expect_gone(serving_client(SOCK_STREAM));
     expect_count(SKS_COUNT_REFUSED, 3);
     assert_int_equal(count(SKS_COUNT_TAKEN), 3);
 }
@@ -600,7 +547,7 @@ static void a_busy_process_holds_up_nobody(void **state)
     busy = hold_up(&fd);
     for (int i = 0; i < 50; i++)
         assert_true(ask() != busy);
-    trace_let(&test.trace, 1);
+    trace_let(&serving.trace, 1);
     assert_int_equal(answer(fd), busy);
 }
 
@@ -611,12 +558,12 @@ static _Noreturn void storm(void)
     struct linger reset = {.l_onoff = 1};
     long long begun = deadline_now_ms();
 
-    sks_server_close(test.server); /* a copy of the listener would go on */
+    sks_server_close(serving.server); /* a copy of the listener would go on */
     while (deadline_left_ms(begun) > 0) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-        if (connect(fd, (struct sockaddr *)&test.address, sizeof test.address) <
-                0 &&
+        if (connect(fd, (struct sockaddr *)&serving.address,
+                    sizeof serving.address) < 0 &&
             errno == ECONNREFUSED)
             _exit(0);
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -640,12 +587,12 @@ static void serving_stops_in_a_storm_of_clients(void **state)
             storm();
         while (count(SKS_COUNT_TAKEN) < 100)
             assert_true(deadline_nap(begun));
-        stop();
-        assert_int_equal(sks_server_close(test.server), 0);
+        serving_stop();
+        assert_int_equal(sks_server_close(serving.server), 0);
         assert_int_equal(__real_waitpid(child, &status, 0), child);
         assert_int_equal(status, 0);
-        sks_server_free(test.server);
-        test.server = NULL;
+        sks_server_free(serving.server);
+        serving.server = NULL;
     }
 }
 
@@ -662,26 +609,27 @@ static void nobody_serves_when_the_parent_is_killed(void **state)
     parent = __real_fork();
     if (parent == 0) {
         make_over(sks_prefork(), 2);
-        trace_put(&test.trace, "%d", sks_server_port(test.server));
-        _exit(sks_server_serve_forever(test.server) < 0);
+        trace_put(&serving.trace, "%d", sks_server_port(serving.server));
+        _exit(sks_server_serve_forever(serving.server) < 0);
     }
-    trace_next(&test.trace, port, sizeof port);
-    set_address(atoi(port));
+    trace_next(&serving.trace, port, sizeof port);
+    serving_set_port(atoi(port));
     hold_up(&fd);
     kill(parent, SIGKILL);
     assert_int_equal(__real_waitpid(parent, NULL, 0), parent);
     while ((late = client_try_connect(SOCK_STREAM,
-                                      (struct sockaddr *)&test.address,
-                                      sizeof test.address)) >= 0) {
+                                      (struct sockaddr *)&serving.address,
+                                      sizeof serving.address)) >= 0) {
         client_close(late);
         assert_true(deadline_nap(begun));
     }
-    trace_let(&test.trace, 1);
+    trace_let(&serving.trace, 1);
     client_receive(fd, &byte, 1);
     client_expect_gone(fd);
 }
 
-#define PREFORK_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define PREFORK_TEST(name)                                                     \
+    cmocka_unit_test_setup_teardown(name, begin, serving_end)
 
 int main(void)
 {

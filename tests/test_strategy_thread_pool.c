@@ -1,9 +1,8 @@
 /* What only a pool of threads can break; the rest is the contract's. */
 #include "unit.h"
+#include "unit_serving.h"
 #include "support/client.h"
 #include "support/leak.h"
-#include "support/serverthread.h"
-#include "support/trace.h"
 
 #include <sockserver/strategy.h>
 
@@ -14,13 +13,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A test's server; data of its server. */
+/* What a test has beside its server. */
 struct pool_test {
-    sks_server *server;
     sks_thread_pool_config config;
-    struct server_thread serving;
-    struct trace trace;
-    struct sockaddr_in address;
     int at_rest; /* threads of the process without the server */
     atomic_int warnings;
 };
@@ -46,7 +41,7 @@ static int threads_now(void)
 static void expect_workers(int n)
 {
     long long start = deadline_now_ms();
-    int others = test.at_rest + (test.serving.running ? 1 : 0);
+    int others = test.at_rest + (serving.thread.running ? 1 : 0);
 
     while (threads_now() != others + n)
         if (!deadline_nap(start))
@@ -62,15 +57,11 @@ static void count_warnings(void *arg, int level, const char *text)
 
 static void make_of(sks_server *server, unsigned max)
 {
-    test.server = server;
-    sks_server_set_strategy(test.server, sks_thread_pool(), &test.config);
-    sks_server_set_max_workers(test.server, max);
-    sks_server_set_timeout_ms(test.server, DEADLINE_MS);
-    sks_server_set_log(test.server, count_warnings, NULL);
-    assert_int_equal(sks_server_bind(test.server), 0);
-    test.address = (struct sockaddr_in){.sin_family = AF_INET};
-    test.address.sin_port = htons((uint16_t)sks_server_port(test.server));
-    test.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sks_server_set_strategy(server, sks_thread_pool(), &test.config);
+    sks_server_set_max_workers(server, max);
+    sks_server_set_timeout_ms(server, DEADLINE_MS);
+    sks_server_set_log(server, count_warnings, NULL);
+    serving_bind(server);
 }
 
 static void make_with(int (*handle)(sks_request *), unsigned max)
@@ -87,58 +78,24 @@ static void make_udp_with(int (*handle)(sks_request *), unsigned max)
     make_of(sks_udp_server_new("127.0.0.1", 0, &handler), max);
 }
 
-static void start(void)
-{
-    assert_int_equal(server_thread_start(&test.serving,
-                                         sks_server_serve_forever, test.server),
-                     0);
-}
-
-static void join(void)
-{
-    assert_int_equal(server_thread_join(&test.serving), 0);
-    assert_int_equal(test.serving.result, 0);
-}
-
-static void stop(void)
-{
-    sks_server_shutdown(test.server);
-    join();
-}
-
 static int begin(void **state)
 {
-    int rc = unit_begin(state);
-
     memset(&test, 0, sizeof test);
     test.config.size = sizeof test.config;
     test.config.min_workers = 1;
     test.at_rest = threads_now();
-    return rc != 0 ? rc : trace_open(&test.trace);
+    return serving_begin(state);
 }
 
-static int end(void **state)
-{
-    fault_clear();
-    if (test.serving.running)
-        sks_server_shutdown(test.server);
-    trace_let(&test.trace, 64);
-    client_close_all();
-    if (test.serving.running)
-        server_thread_join(&test.serving);
-    sks_server_free(test.server);
-    trace_close(&test.trace);
-    return unit_end(state);
-}
-
-#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define POOL_TEST(name)                                                        \
+    cmocka_unit_test_setup_teardown(name, begin, serving_end)
 
 /* --- handlers and clients --- */
 
 static int gate_handle(sks_request *request)
 {
-    trace_put(&test.trace, "enter");
-    if (trace_wait(&test.trace) < 0)
+    trace_put(&serving.trace, "enter");
+    if (trace_wait(&serving.trace) < 0)
         return -EIO;
     return sks_wfile_puts(sks_request_wfile(request), "done\n");
 }
@@ -165,15 +122,9 @@ static int choosy_handle(sks_request *request)
     return sks_wfile_puts(sks_request_wfile(request), line);
 }
 
-static int new_client(void)
-{
-    return client_connect(SOCK_STREAM, (struct sockaddr *)&test.address,
-                          sizeof test.address);
-}
-
 static void ask(const char *line)
 {
-    int fd = new_client();
+    int fd = serving_client(SOCK_STREAM);
 
     client_say(fd, line);
     client_expect(fd, line);
@@ -183,14 +134,14 @@ static void ask(const char *line)
 static void bring_to_gate(int *fds, int n)
 {
     for (int i = 0; i < n; i++) {
-        fds[i] = new_client();
-        trace_expect(&test.trace, "enter ");
+        fds[i] = serving_client(SOCK_STREAM);
+        trace_expect(&serving.trace, "enter ");
     }
 }
 
 static void let_go(const int *fds, int n)
 {
-    trace_let(&test.trace, n);
+    trace_let(&serving.trace, n);
     for (int i = 0; i < n; i++) {
         client_expect(fds[i], "done\n");
         client_close(fds[i]);
@@ -204,10 +155,10 @@ static void the_minimum_is_there_from_the_start(void **state)
     (void)state;
     test.config.min_workers = 3;
     make_with(echo_handle, 5);
-    start();
+    serving_start();
     expect_workers(3);
     ask("hello\n");
-    stop();
+    serving_stop();
     expect_workers(3);
 }
 
@@ -217,7 +168,7 @@ static void a_worker_starts_when_all_others_are_busy(void **state)
 
     (void)state;
     make_with(gate_handle, 4);
-    start();
+    serving_start();
     expect_workers(1);
     for (int i = 0; i < 4; i++) {
         bring_to_gate(fds + i, 1);
@@ -234,7 +185,7 @@ static void idle_workers_end_down_to_the_minimum(void **state)
     test.config.min_workers = 2;
     test.config.keep_ms = 20;
     make_with(gate_handle, 6);
-    start();
+    serving_start();
     for (int i = 0; i < 3; i++) {
         bring_to_gate(fds, 6);
         expect_workers(6);
@@ -250,11 +201,11 @@ static void a_worker_may_idle_for_ever(void **state)
     (void)state;
     test.config.keep_ms = -1;
     make_with(gate_handle, 3);
-    start();
+    serving_start();
     bring_to_gate(fds, 3);
     let_go(fds, 3);
     expect_workers(3);
-    stop();
+    serving_stop();
     expect_workers(3);
 }
 
@@ -266,11 +217,11 @@ static void those_behind_a_slow_request_are_served(void **state)
 
     (void)state;
     make_with(choosy_handle, 4);
-    start();
+    serving_start();
     for (int i = 0; i < 3; i++) {
-        slow[i] = new_client();
+        slow[i] = serving_client(SOCK_STREAM);
         client_say(slow[i], "hold\n");
-        trace_expect(&test.trace, "enter ");
+        trace_expect(&serving.trace, "enter ");
     }
     for (int i = 0; i < 100; i++)
         ask("quick\n");
@@ -283,12 +234,12 @@ static void who_waited_for_a_busy_pool_is_served_in_time(void **state)
 
     (void)state;
     make_with(choosy_handle, 1);
-    start();
-    held = new_client();
+    serving_start();
+    held = serving_client(SOCK_STREAM);
     client_say(held, "hold\n");
-    trace_expect(&test.trace, "enter ");
+    trace_expect(&serving.trace, "enter ");
     for (int i = 0; i < 5; i++) {
-        waiting[i] = new_client();
+        waiting[i] = serving_client(SOCK_STREAM);
         client_say(waiting[i], "hello\n");
     }
     let_go(&held, 1);
@@ -304,15 +255,15 @@ static void shutdown_of_a_busy_pool_is_at_once(void **state)
 
     (void)state;
     make_with(gate_handle, 2);
-    start();
+    serving_start();
     bring_to_gate(fds, 2);
-    late = new_client();
-    stop();
+    late = serving_client(SOCK_STREAM);
+    serving_stop();
     let_go(fds, 2);
     /* Who still waits in the queue is served by the next serve_forever. */
-    start();
+    serving_start();
     let_go(&late, 1);
-    trace_expect(&test.trace, "enter ");
+    trace_expect(&serving.trace, "enter ");
 }
 
 /* Connects until the server is gone. */
@@ -323,8 +274,8 @@ static void *storm(void *arg)
     while (!atomic_load(over)) {
         int fd = __real_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        if (connect(fd, (struct sockaddr *)&test.address,
-                    sizeof test.address) == 0)
+        if (connect(fd, (struct sockaddr *)&serving.address,
+                    sizeof serving.address) == 0)
             __real_send(fd, "hello\n", 6, MSG_NOSIGNAL);
         close(fd);
     }
@@ -342,22 +293,22 @@ static void a_storm_of_clients_does_not_keep_it_from_stopping(void **state)
         assert_int_equal(__real_pthread_create(&clients[i], NULL, storm, &over),
                          0);
     for (int i = 0; i < 30; i++) {
-        start();
+        serving_start();
         ask("hello\n");
-        stop();
+        serving_stop();
     }
     atomic_store(&over, 1);
     for (int i = 0; i < 3; i++)
         pthread_join(clients[i], NULL);
-    assert_int_equal(sks_server_close(test.server), 0);
+    assert_int_equal(sks_server_close(serving.server), 0);
 }
 
 /* --- packets --- */
 
 static int new_packet_client(void)
 {
-    return client_connect(SOCK_DGRAM, (struct sockaddr *)&test.address,
-                          sizeof test.address);
+    return client_connect(SOCK_DGRAM, (struct sockaddr *)&serving.address,
+                          sizeof serving.address);
 }
 
 /* Packets that wait together when serving begins, so that they are taken
@@ -366,7 +317,7 @@ static void exchange_at_once(int client, const char *line, int n)
 {
     for (int i = 0; i < n; i++)
         client_say(client, line);
-    start();
+    serving_start();
     for (int i = 0; i < n; i++)
         client_expect(client, line);
 }
@@ -376,7 +327,7 @@ static void be_quick(int client)
 {
     for (int i = 0; i < 3; i++) {
         exchange_at_once(client, "quick\n", 150);
-        stop();
+        serving_stop();
     }
 }
 
@@ -410,12 +361,12 @@ static void packets_behind_blocked_handlers(unsigned max, int held)
     }
     for (int i = 0; i < 20; i++)
         client_say(quick, "hello\n");
-    start();
+    serving_start();
     for (int i = 0; i < held; i++)
-        trace_expect(&test.trace, "enter ");
+        trace_expect(&serving.trace, "enter ");
     for (int i = 0; i < held + 20; i++)
         client_expect(quick, "hello\n");
-    trace_let(&test.trace, held);
+    trace_let(&serving.trace, held);
     for (int i = 0; i < held; i++)
         client_expect(slow[i], "done\n");
 }
@@ -446,12 +397,12 @@ static void a_blocked_handler_holds_back_no_reply(void **state)
         client_say(quick, "before\n");
     client_say(slow, "hold\n");
     client_say(quick, "behind\n");
-    start();
-    trace_expect(&test.trace, "enter ");
+    serving_start();
+    trace_expect(&serving.trace, "enter ");
     for (int i = 0; i < 5; i++)
         client_expect(quick, "before\n");
     client_expect_silence(quick);
-    trace_let(&test.trace, 1);
+    trace_let(&serving.trace, 1);
     client_expect(slow, "done\n");
     client_expect(quick, "behind\n");
 }
@@ -473,7 +424,7 @@ static void an_idle_pool_is_not_watched(void **state)
     be_quick(client);
     for (int i = 0; i < 150; i++)
         client_say(client, "hello\n");
-    server_thread_start(&test.serving, serve_observed, test.server);
+    server_thread_start(&serving.thread, serve_observed, serving.server);
     for (int i = 0; i < 150; i++)
         client_expect(client, "hello\n");
     while (!fault_waits_for_ever())
@@ -489,12 +440,12 @@ static void without_more_threads_those_there_are_serve_all(void **state)
     (void)state;
     test.config.min_workers = 2;
     make_with(choosy_handle, 4);
-    start();
+    serving_start();
     expect_workers(2);
     fault_set(FAULT_PTHREAD_CREATE, 0, FAULT_ALWAYS, EAGAIN);
-    held = new_client();
+    held = serving_client(SOCK_STREAM);
     client_say(held, "hold\n");
-    trace_expect(&test.trace, "enter ");
+    trace_expect(&serving.trace, "enter ");
     for (int i = 0; i < 20; i++)
         ask("hello\n");
     assert_true(fault_hits(FAULT_PTHREAD_CREATE) > 1);
@@ -512,12 +463,12 @@ static void without_its_minimum_it_does_not_start(void **state)
     make_with(echo_handle, 4);
     for (int i = 0; i < 3; i++) {
         fault_set(FAULT_PTHREAD_CREATE, i, 1, EAGAIN);
-        assert_int_equal(sks_server_serve_forever(test.server), -EAGAIN);
-        assert_true(strlen(sks_server_error(test.server)) > 0);
+        assert_int_equal(sks_server_serve_forever(serving.server), -EAGAIN);
+        assert_true(strlen(sks_server_error(serving.server)) > 0);
         expect_workers(0);
         fault_clear();
     }
-    start();
+    serving_start();
     ask("hello\n");
 }
 
@@ -538,9 +489,9 @@ static void handle_request_leaves_the_work_to_the_pool(void **state)
     caller = pthread_self();
     make_with(elsewhere_handle, 2);
     for (int i = 0; i < 20; i++) {
-        int fd = new_client();
+        int fd = serving_client(SOCK_STREAM);
 
-        assert_int_equal(sks_server_handle_request(test.server), 1);
+        assert_int_equal(sks_server_handle_request(serving.server), 1);
         client_expect(fd, "there\n");
         client_close(fd);
     }
@@ -553,15 +504,15 @@ static void handle_request_finds_a_worker_for_each(void **state)
     (void)state;
     make_with(gate_handle, 3);
     for (int i = 0; i < 3; i++) {
-        fds[i] = new_client();
-        assert_int_equal(sks_server_handle_request(test.server), 1);
-        trace_expect(&test.trace, "enter ");
+        fds[i] = serving_client(SOCK_STREAM);
+        assert_int_equal(sks_server_handle_request(serving.server), 1);
+        trace_expect(&serving.trace, "enter ");
     }
     expect_workers(3);
-    fds[3] = new_client();
-    start();
+    fds[3] = serving_client(SOCK_STREAM);
+    serving_start();
     let_go(fds, 4);
-    trace_expect(&test.trace, "enter ");
+    trace_expect(&serving.trace, "enter ");
 }
 
 /* --- options --- */
@@ -570,9 +521,9 @@ static void expect_refused(unsigned size, unsigned min, int keep_ms, int rc)
 {
     test.config = (sks_thread_pool_config){size, min, keep_ms};
     make_with(echo_handle, 4);
-    assert_int_equal(sks_server_serve_forever(test.server), rc);
-    sks_server_free(test.server);
-    test.server = NULL;
+    assert_int_equal(sks_server_serve_forever(serving.server), rc);
+    sks_server_free(serving.server);
+    serving.server = NULL;
 }
 
 static void a_config_that_makes_no_sense_is_refused(void **state)
