@@ -175,6 +175,7 @@ def options():
     parser.add_argument("--server-core", type=int, default=cores[0])
     parser.add_argument("--load-core", type=int, default=cores[-1])
     args = parser.parse_args()
+    args.httpd = args.httpd.absolute()
     args.rows = args.rows or (QUICK if args.quick else ROWS)
     args.rounds = args.rounds or (1 if args.quick else 3)
     args.seconds = args.seconds or (1 if args.quick else 3)

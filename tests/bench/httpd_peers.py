@@ -139,7 +139,7 @@ def ours(program, name, www):
     """sockserver-httpd under a strategy; idle connections are kept."""
     def command(_, row):
         workers = WORKERS.get(name) if not row[2] else None
-        return [str(program.absolute()), "--quiet", "--directory", www,
+        return [str(program), "--quiet", "--directory", www,
                 "--strategy", name, "--idle-timeout", "600",
                 *(["--max-workers", str(workers)] if workers else []), "0"]
     return Server(f"sks:{name}", command, True)
