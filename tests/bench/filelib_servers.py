@@ -5,11 +5,11 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import BenchError, CannotStart
+from harness.ports import free_port, wait_for_listener
 from harness.process import running
 
 CHUNK = 1 << 20
@@ -66,23 +66,6 @@ def drain(peer, size):
 def expect(line, start):
     if not line.startswith(start):
         raise BenchError(f"a server said {line!r}")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def wait_for(port, process):
-    """Until the server listens."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise CannotStart("it does not start" + process.complaint())
 
 
 class Server:
@@ -191,7 +174,7 @@ class Configured(Server):
         return path
 
     def find_port(self, process):
-        wait_for(self.port, process)
+        wait_for_listener(self.port, process)
 
 
 class Nginx(Configured):

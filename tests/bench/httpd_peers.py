@@ -6,13 +6,12 @@ http.server.  lwan, darkhttpd and facil.io are no packages of Debian 12.
 import os
 import re
 import shutil
-import socket
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import CannotStart
+from harness.ports import free_port, wait_for_listener
 from harness.process import running
 from harness.servers import discover
 
@@ -54,25 +53,6 @@ hosts:
 """
 
 
-def free_port():
-    """A port for servers that do not tell the one they chose."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def wait_for(port, process):
-    """Until the server listens."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise CannotStart("it does not start" + process.complaint())
-
-
 class Server:
     """A server by its name, and a function that makes its command line for a
     port and a row."""
@@ -101,7 +81,7 @@ class Server:
                     raise CannotStart("no port" + process.complaint())
                 port = int(found[1])
             else:
-                wait_for(port, process)
+                wait_for_listener(port, process)
             yield port, process.pid
 
 
