@@ -24,6 +24,11 @@ enum status client_say(enum status status, const char *format, ...)
     return status;
 }
 
+enum status client_cannot(const char *local, int error)
+{
+    return client_say(STATUS_FAULT, "%s: %s", local, strerror(-error));
+}
+
 static enum status status_of(int code)
 {
     switch (code) {

@@ -35,6 +35,10 @@ struct client {
 enum status client_say(enum status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** Says that something of a local file failed: an errno negated.
+ * @return STATUS_FAULT */
+enum status client_cannot(const char *local, int error);
+
 /** Makes a connection if there is none. */
 enum status client_connect(struct client *client);
 

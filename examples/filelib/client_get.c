@@ -8,6 +8,7 @@
 #include "print.h"
 #include "progress.h"
 #include "resolve.h"
+#include "write_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,26 +88,6 @@ static int open_part(struct download *download)
     return rc;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, bytes, n);
-
-        if (done < 0 && errno != EINTR)
-            return -errno;
-        if (done > 0) {
-            bytes += done;
-            n -= (size_t)done;
-        }
-    }
-    return 0;
-}
-
-static enum status cannot(const char *local, int error)
-{
-    return client_say(STATUS_FAULT, "%s: %s", local, strerror(-error));
-}
-
 static enum status receive_body(struct download *download, char *buf,
                                 int64_t left)
 {
@@ -122,7 +103,7 @@ static enum status receive_body(struct download *download, char *buf,
         rc = write_all(download->fd, buf, (size_t)n);
         if (rc < 0) {
             client_disconnect(client);
-            return cannot(download->local, rc);
+            return client_cannot(download->local, rc);
         }
         digest_add(download->digest, buf, (size_t)n);
         left -= n;
@@ -157,7 +138,7 @@ static enum status receive(struct download *download)
     buf = malloc(BUF);
     if (!buf) {
         client_disconnect(client);
-        return cannot(download->local, -ENOMEM);
+        return client_cannot(download->local, -ENOMEM);
     }
     progress_start(&download->progress, client->quiet, download->name, size,
                    download->done);
@@ -226,7 +207,7 @@ static enum status place(struct download *download)
         rc = resolve_rename(AT_FDCWD, download->part, download->local);
     if (rc == -EEXIST)
         return client_say(STATUS_EXISTS, "%s: exists already", download->local);
-    return rc < 0 ? cannot(download->local, rc) : STATUS_DONE;
+    return rc < 0 ? client_cannot(download->local, rc) : STATUS_DONE;
 }
 
 static enum status run(struct download *download)
@@ -245,7 +226,7 @@ static enum status run(struct download *download)
         return client_say(STATUS_EXISTS, "%s: another download is under way",
                           download->local);
     if (rc < 0)
-        return cannot(download->local, rc);
+        return client_cannot(download->local, rc);
     status = receive(download);
     if (status == STATUS_DONE)
         status = verify(download);
@@ -272,7 +253,7 @@ enum status client_get(struct client *client, const char *name,
                           "%s: exists already; --force replaces it", local);
     download.digest = digest_new();
     if (!download.digest)
-        return cannot(local, -ENOMEM);
+        return client_cannot(local, -ENOMEM);
     name_encode(download.encoded, name, strlen(name));
     status = run(&download);
     if (download.fd >= 0)

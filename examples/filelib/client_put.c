@@ -27,11 +27,6 @@ struct sending {
     struct progress progress;
 };
 
-static enum status cannot(const char *local, int error)
-{
-    return client_say(STATUS_FAULT, "%s: %s", local, strerror(-error));
-}
-
 /* Two local files that are the same bytes may have different IDs, but not the
  * other way round. */
 static void print_id(struct sending *sending, char id[33])
@@ -104,7 +99,8 @@ static enum status send_file(struct sending *sending, char *buf)
         ssize_t n = send_part(sending, buf, &error);
 
         if (n <= 0)
-            return give_up(sending, cannot(sending->local, n ? (int)n : -EIO));
+            return give_up(sending,
+                           client_cannot(sending->local, n ? (int)n : -EIO));
         if (error < 0)
             return client_lose(client, sending->name, error);
         sending->done += n;
@@ -156,7 +152,8 @@ static enum status skip_known(struct sending *sending,
         return client_lose(sending->client, sending->name, CONNECTION_BABBLE);
     rc = digest_add_file(sending->digest, sending->fd, 0, sending->done, NULL,
                          NULL);
-    return rc < 0 ? give_up(sending, cannot(sending->local, rc)) : STATUS_DONE;
+    return rc < 0 ? give_up(sending, client_cannot(sending->local, rc))
+                  : STATUS_DONE;
 }
 
 static enum status run(struct sending *sending, char *buf)
@@ -192,7 +189,7 @@ static enum status run_with_memory(struct sending *sending)
     if (buf && sending->digest)
         status = run(sending, buf);
     else
-        status = cannot(sending->local, -ENOMEM);
+        status = client_cannot(sending->local, -ENOMEM);
     digest_free(sending->digest);
     free(buf);
     return status;
@@ -210,7 +207,7 @@ enum status client_put(struct client *client, const char *local,
     if (sending.fd < 0)
         return errno == ENOENT
                    ? client_say(STATUS_NOT_FOUND, "%s: no such file", local)
-                   : cannot(local, -errno);
+                   : client_cannot(local, -errno);
     if (fstat(sending.fd, &sending.status) < 0 ||
         !S_ISREG(sending.status.st_mode))
         status = client_say(STATUS_FAULT, "%s: not a regular file", local);

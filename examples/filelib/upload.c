@@ -3,6 +3,7 @@
 #include "digest_ring.h"
 #include "space.h"
 #include "upload_file.h"
+#include "write_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,21 +198,6 @@ static int look_at_disk(struct upload *upload)
 #endif
     upload->looked = upload->received;
     return space_check_disk(library, 0);
-}
-
-static int write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, bytes, n);
-
-        if (done < 0 && errno != EINTR)
-            return -errno;
-        if (done > 0) {
-            bytes += done;
-            n -= (size_t)done;
-        }
-    }
-    return 0;
 }
 
 char *upload_room(struct upload *upload, size_t *n)
