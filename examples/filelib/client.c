@@ -10,17 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKEN = 256 };
+enum { TOKEN = 256, SENTENCE = 5000 };
 
 enum status client_say(enum status status, const char *format, ...)
 {
+    char text[SENTENCE], escaped[4 * SENTENCE + 1];
     va_list args;
 
-    fputs("sockserver-file: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fputc('\n', stderr);
+    print_escaped(escaped, sizeof escaped, text, SENTENCE);
+    fprintf(stderr, "sockserver-file: %s\n", escaped);
     return status;
 }
 
@@ -52,14 +53,9 @@ static enum status status_of(int code)
     }
 }
 
-/* A server's words may hold whatever commands a terminal. */
 static enum status say_reply(const char *what, const struct reply *reply)
 {
-    char name[4 * 255 + 1], sentence[4 * 255 + 1];
-
-    print_escaped(name, sizeof name, what, 255);
-    print_escaped(sentence, sizeof sentence, reply->sentence, 255);
-    return client_say(status_of(reply->code), "%s: %s", name, sentence);
+    return client_say(status_of(reply->code), "%s: %s", what, reply->sentence);
 }
 
 void client_disconnect(struct client *client)
@@ -70,15 +66,10 @@ void client_disconnect(struct client *client)
 
 enum status client_lose(struct client *client, const char *what, int error)
 {
-    char name[4 * 255 + 1];
-
-    print_escaped(name, sizeof name, what, 255);
     client_disconnect(client);
-    if (error == CONNECTION_BABBLE)
-        return client_say(STATUS_FAULT, "%s: %s", name,
-                          connection_strerror(error));
-    return client_say(STATUS_INTERRUPTED, "%s: %s", name,
-                      connection_strerror(error));
+    return client_say(error == CONNECTION_BABBLE ? STATUS_FAULT
+                                                 : STATUS_INTERRUPTED,
+                      "%s: %s", what, connection_strerror(error));
 }
 
 /* --- connecting --- */
@@ -153,6 +144,7 @@ static int greet(struct client *client)
 enum status client_connect(struct client *client)
 {
     const struct target *target = &client->target;
+    enum status status;
     int rc;
 
     if (client->connection)
@@ -165,13 +157,13 @@ enum status client_connect(struct client *client)
     client_disconnect(client);
     if (rc > 0)
         return STATUS_REFUSED;
+    status = rc == CONNECTION_INTERRUPTED ? STATUS_INTERRUPTED
+                                          : STATUS_CANNOT_CONNECT;
     if (target->path)
-        client_say(STATUS_CANNOT_CONNECT, "%s: %s", target->path,
-                   connection_strerror(rc));
-    else
-        client_say(STATUS_CANNOT_CONNECT, "%s port %s: %s", target->host,
-                   target->port, connection_strerror(rc));
-    return STATUS_CANNOT_CONNECT;
+        return client_say(status, "%s: %s", target->path,
+                          connection_strerror(rc));
+    return client_say(status, "%s port %s: %s", target->host, target->port,
+                      connection_strerror(rc));
 }
 
 /* --- commands --- */

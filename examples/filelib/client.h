@@ -31,7 +31,8 @@ struct client {
     char greeting[PROTOCOL_LINE + 1];
 };
 
-/** Says a sentence about what failed.  @return status */
+/** Says a sentence about what failed.  Names and a server's words need no
+ * escaping.  @return status */
 enum status client_say(enum status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

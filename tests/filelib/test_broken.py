@@ -9,7 +9,8 @@ import subprocess
 import threading
 
 from library import (CANNOT_CONNECT, CORRUPTED, DONE, EXISTS, FAULT,
-                     INTERRUPTED, NOT_FOUND, USAGE, LibraryTest, digest, main)
+                     FILE, INTERRUPTED, NOT_FOUND, USAGE, LibraryTest, digest,
+                     main)
 
 SIZE = 64 << 20
 
@@ -262,14 +263,9 @@ class Faults(LibraryTest):
 
     def run_against(self, port, *words, options=()):
         return subprocess.run(
-            [self.command_path, *options, "127.0.0.1", str(port), *words],
+            [FILE, *options, "127.0.0.1", str(port), *words],
             cwd=self.local, check=False, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-
-    @property
-    def command_path(self):
-        from library import FILE
-        return FILE
 
     GREETING = b"200 0 protocol=1 access=open : hello\n"
 
@@ -294,6 +290,18 @@ class Faults(LibraryTest):
         for answer in (None,):
             self.assert_against(CANNOT_CONNECT, answer, "list",
                                 options=["--timeout", "1"])
+
+    def test_ctrl_c_while_connecting_is_an_interruption(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        client = subprocess.Popen(
+            [FILE, "127.0.0.1", str(listener.getsockname()[1]),
+             "list"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        with contextlib.closing(listener.accept()[0]):
+            client.send_signal(signal.SIGINT)
+            errors = client.communicate(timeout=60)[1]
+        self.assertEqual(client.returncode, INTERRUPTED, errors)
+        self.assertIn(b"interrupted", errors)
 
     def test_a_server_that_goes_away_is_told(self):
         for answer in (self.GREETING, self.GREETING + b"200 50 files=1 : x\n1 "):

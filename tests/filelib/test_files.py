@@ -75,6 +75,17 @@ class Files(LibraryTest):
             self.run_name(DONE, b"rename", b"--", name, b"other")
             self.run_name(DONE, b"rename", b"--", b"other", name)
 
+    def test_names_in_complaints_do_not_command_the_terminal(self):
+        self.root.joinpath("\x1b[2Jx").touch()
+        self.start()
+        self.assert_status(DONE, "get", "\x1b[2Jx")
+        for words in (["get", "\x1b[2Jx"], ["mget", "*x"],
+                      ["put", "\x1b[2Jx"], ["put", "\x1b[2Jnone"],
+                      ["\x1b[2Jnone"]):
+            errors = self.run_client(*words).stderr
+            self.assertIn(rb"\x1b[2J", errors)
+            self.assertNotIn(b"\x1b", errors)
+
     def run_name(self, status, *words):
         done = subprocess.run(self.command(*()) + list(words),
                               cwd=self.local, check=False,
