@@ -5,12 +5,14 @@
 #include "interrupt.h"
 #include "words.h"
 
+#include <errno.h>
 #include <histedit.h>
-#include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* Runs a line.  @return 1 if it asks to leave */
 static int run_line(struct client *client, const char *line,
@@ -56,6 +58,41 @@ static const char *prompt(EditLine *editor)
     return "file> ";
 }
 
+/* Waits for a key, or for Ctrl-C: 0, or -1.  One that comes a moment before
+ * libedit itself would wait for a key, that wait would not see. */
+static int await_key(void)
+{
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                           {.fd = interrupt_fd(), .events = POLLIN}};
+
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return -1;
+    return interrupt_seen() ? -1 : 0;
+}
+
+/* Reads a key for the editor: 1, 0 at the end of input, or -1. */
+static int read_key(EditLine *editor, wchar_t *key)
+{
+    mbstate_t state = {0};
+    ssize_t got;
+    size_t n;
+    char byte;
+
+    (void)editor;
+    do {
+        if (await_key() < 0)
+            return -1;
+        got = read(STDIN_FILENO, &byte, 1);
+        if (got <= 0)
+            return (int)got;
+        n = mbrtowc(key, &byte, 1, &state);
+    } while (n == (size_t)-2);
+    if (n == (size_t)-1)
+        *key = L'?';
+    return 1;
+}
+
 static EditLine *new_editor(struct client *client, History *past)
 {
     EditLine *editor = el_init("sockserver-file", stdin, stdout, stderr);
@@ -73,6 +110,7 @@ static EditLine *new_editor(struct client *client, History *past)
            completion_complete);
     el_set(editor, EL_BIND, "^I", "complete", NULL);
     el_set(editor, EL_SIGNAL, 0);
+    el_set(editor, EL_GETCFN, read_key);
     el_source(editor, NULL);
     return editor;
 }

@@ -191,6 +191,24 @@ class AtTerminal(LibraryTest):
         terminal.expect(str(self.local.name))
         self.leave(terminal)
 
+    def test_no_ctrl_c_is_missed(self):
+        self.start()
+        terminal = self.start_prompt()
+        for _ in range(300):
+            terminal.type("\x03")
+            terminal.expect("\n.*" + PROMPT)
+        terminal.type("lpwd\n")
+        terminal.expect(str(self.local.name))
+        self.leave(terminal)
+
+    def test_letters_of_several_bytes_can_be_typed(self):
+        self.root.joinpath("grüße 文件").write_text("x")
+        self.start()
+        terminal = self.start_prompt()
+        terminal.type("stat 'grüße 文件'\n")
+        terminal.expect("1  .*grüße 文件")
+        self.leave(terminal)
+
     def test_ctrl_c_ends_a_transfer_and_not_the_client(self):
         with open(self.root / "x", "wb") as file:
             file.truncate(64 << 30)
