@@ -1,7 +1,8 @@
 /* What the files of the thread-pool strategy share: the crew of workers, who
- * each take requests for themselves (strategy_thread_pool_workers.c), and the
- * watch over those who run batches of packets (strategy_thread_pool_watch.c).
- */
+ * are hired (strategy_thread_pool_hiring.c), each take requests for themselves
+ * (strategy_thread_pool_workers.c) or park until others have some for them
+ * (strategy_thread_pool_inbox.c), and the watch over those who run batches of
+ * packets (strategy_thread_pool_watch.c). */
 #ifndef SKS__STRATEGY_THREAD_POOL_H
 #define SKS__STRATEGY_THREAD_POOL_H
 
@@ -86,6 +87,21 @@ void sks__crew_grow(struct sks__crew *crew);
 
 /* With the lock: puts a request where the next worker that looks finds it. */
 void sks__crew_put(struct sks__crew *crew, sks_request *request);
+
+/* A worker's thread. */
+void *sks__crew_work(void *worker);
+void sks__crew_free_worker(struct sks__crew_worker *w);
+
+/* With the lock: the worker ends.  Its thread must still join the one before,
+ * or is nobody's to join. */
+void sks__crew_resign(struct sks__crew_worker *w);
+
+/* How long a worker waits before it looks whether it is one too many. */
+int sks__crew_patience_ms(const struct sks__crew *crew);
+
+/* Waits for a request in the inbox, by a worker that is not idle, or until
+ * readers are wanted, when it is idle again: NULL.  *leaves: it resigned. */
+sks_request *sks__crew_park(struct sks__crew_worker *w, int *leaves);
 
 void sks__crew_close_wakeups(struct sks__crew *crew);
 

@@ -1,0 +1,162 @@
+/* Hiring workers of a pool, and calling those that park. */
+#include "strategy_thread_pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static size_t count_listeners(const sks_server *server)
+{
+    size_t n = 0;
+
+    while (sks_server_listener_fileno(server, n) >= 0)
+        n++;
+    return n;
+}
+
+static int watch_listeners(struct sks__crew_worker *w, size_t n)
+{
+    int rc =
+        sks__poller_add(&w->poller, &w->bell, w->pool->bell.read_fd, POLLIN);
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = sks__poller_add_shared(&w->poller, &w->listeners[i].node,
+                                    sks_server_listener_fileno(w->pool->server,
+                                                               i));
+    }
+    return rc;
+}
+
+void sks__crew_free_worker(struct sks__crew_worker *w)
+{
+    sks__poller_close(&w->poller);
+    sks__batch_destroy(&w->batch);
+    free(w);
+}
+
+/* A worker without a thread: 0 or an error. */
+static int make_worker(struct sks__crew *p, struct sks__crew_worker **out)
+{
+    size_t n = count_listeners(p->server);
+    struct sks__crew_worker *w =
+        calloc(1, sizeof *w + n * sizeof w->listeners[0]);
+    int rc;
+
+    if (w == NULL)
+        return -ENOMEM;
+    w->pool = p;
+    for (size_t i = 0; i < n; i++)
+        w->listeners[i].most = 1;
+    rc = sks__poller_open(&w->poller);
+    if (rc < 0) {
+        free(w);
+        return rc;
+    }
+    sks__batch_init(&w->batch);
+    rc = watch_listeners(w, n);
+    if (rc < 0)
+        sks__crew_free_worker(w);
+    else
+        *out = w;
+    return rc;
+}
+
+/* Counts one worker more, unless that would be too many. */
+static int enrol(struct sks__crew *p)
+{
+    int may;
+
+    pthread_mutex_lock(&p->lock);
+    may = p->count < p->max && !p->stopping;
+    p->count += may ? 1 : 0;
+    pthread_mutex_unlock(&p->lock);
+    return may;
+}
+
+/* The worker's thread, or one that never was, is gone. */
+static void strike_off(struct sks__crew *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->count--;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void list(struct sks__crew_worker *w)
+{
+    pthread_mutex_lock(&w->pool->lock);
+    sks__list_append(&w->pool->workers, &w->node);
+    pthread_mutex_unlock(&w->pool->lock);
+}
+
+static void unlist(struct sks__crew_worker *w)
+{
+    pthread_mutex_lock(&w->pool->lock);
+    sks__list_remove(&w->node);
+    pthread_mutex_unlock(&w->pool->lock);
+}
+
+static int start_worker(struct sks__crew *p)
+{
+    struct sks__crew_worker *w;
+    pthread_t thread;
+    int rc = make_worker(p, &w);
+
+    if (rc < 0)
+        return rc;
+    list(w);
+    sks_server_hold(p->server);
+    sks_server_add_count(p->server, SKS_COUNT_WORKERS, 1);
+    rc = pthread_create(&thread, NULL, sks__crew_work, w);
+    if (rc == 0)
+        return 0;
+    sks_server_add_count(p->server, SKS_COUNT_WORKERS, -1);
+    sks_server_release(p->server);
+    unlist(w);
+    sks__crew_free_worker(w);
+    return -rc;
+}
+
+int sks__crew_hire(struct sks__crew *p)
+{
+    int rc;
+
+    if (!enrol(p))
+        return 0;
+    atomic_fetch_add(&p->idle, 1);
+    rc = start_worker(p);
+    if (rc < 0) {
+        atomic_fetch_sub(&p->idle, 1);
+        strike_off(p);
+    }
+    return rc;
+}
+
+/* True if a parked worker was called. */
+static int call_parked(struct sks__crew *p)
+{
+    int parked;
+
+    pthread_mutex_lock(&p->lock);
+    parked = p->parked > 0;
+    if (parked)
+        pthread_cond_signal(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    return parked;
+}
+
+/* The last one that waited for requests has something to do.  Without another
+ * worker, clients wait until one of these is free. */
+void sks__crew_grow(struct sks__crew *p)
+{
+    int rc;
+
+    if (call_parked(p) || atomic_load(&p->count) >= p->max)
+        return;
+    rc = sks__crew_hire(p);
+    if (rc == 0)
+        atomic_store(&p->told, 0);
+    else if (!atomic_exchange(&p->told, 1))
+        sks_server_log(p->server, SKS_WARNING,
+                       "requests must share %u threads: %s",
+                       atomic_load(&p->count), sks_strerror(rc));
+}
