@@ -188,6 +188,88 @@ static void a_tunnel_is_filled_or_refused(void **state)
     line_close(&l);
 }
 
+/* --- what the waiter received --- */
+
+/* Has some bytes; then nothing until it is asked what there is now; then it
+ * leaves the socket to the layer. */
+struct receiver {
+    const char *bytes;
+    int looks;
+};
+
+static ssize_t receive_ahead(void *self, int fd, void *buf, size_t n, int now)
+{
+    struct receiver *r = self;
+    size_t left = strlen(r->bytes);
+
+    (void)fd;
+    if (left > 0 || n == 0) {
+        if (n > left)
+            n = left;
+        if (n > 0)
+            memcpy(buf, r->bytes, n);
+        r->bytes += n;
+        return left > 0 ? (ssize_t)n : -EAGAIN;
+    }
+    if (r->looks > 0)
+        return -EOPNOTSUPP;
+    r->looks += now;
+    return -EAGAIN;
+}
+
+static struct line receiving_line(struct receiver *r)
+{
+    struct line l = line_open(-1);
+
+    l.stream.blocking = 0;
+    l.stream.waiter = (struct sks__waiter){.self = r, .receive = receive_ahead};
+    return l;
+}
+
+static void what_was_received_ahead_is_read_first(void **state)
+{
+    struct receiver r = {.bytes = "ahead"};
+    struct line l = receiving_line(&r);
+    char came[10];
+
+    (void)state;
+    __real_send(l.peer, "later", 5, 0);
+    assert_int_equal(sks__stream_await(&l.stream), 0);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 3), 3);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came + 3, 7), 2);
+    assert_memory_equal(came, "ahead", 5);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 10), -EAGAIN);
+    assert_int_equal(l.stream.wants, POLLIN);
+    l.stream.timeout_ms = 0;
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 10), -EAGAIN);
+    assert_int_equal(r.looks, 1);
+    l.stream.dry = 0;
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 10), 5);
+    assert_memory_equal(came, "later", 5);
+    line_close(&l);
+}
+
+static void what_was_received_ahead_goes_through_a_tunnel_too(void **state)
+{
+    struct receiver r = {.bytes = "ahead"};
+    struct line l = receiving_line(&r);
+    struct sks__fd_tunnel t;
+    char came[10];
+
+    (void)state;
+    if (sks__fd_tunnel_open(&t) < 0) {
+        line_close(&l);
+        skip();
+    }
+    assert_int_equal(sks__socket_layer.fill(&l.stream, &t, 100), 5);
+    assert_int_equal(__real_read(t.read_fd, came, 10), 5);
+    assert_memory_equal(came, "ahead", 5);
+    assert_int_equal(sks__socket_layer.fill(&l.stream, &t, 100), -EAGAIN);
+    assert_int_equal(l.stream.wants, POLLIN);
+    sks__fd_tunnel_close(&t);
+    line_close(&l);
+}
+
 static void a_shutdown_ends_writing_alone(void **state)
 {
     struct line l = line_open(-1);
@@ -242,6 +324,8 @@ int main(void)
 #endif
         UNIT_TEST(no_other_socket_is_corked),
         UNIT_TEST(a_tunnel_is_filled_or_refused),
+        UNIT_TEST(what_was_received_ahead_is_read_first),
+        UNIT_TEST(what_was_received_ahead_goes_through_a_tunnel_too),
         UNIT_TEST(a_shutdown_ends_writing_alone),
         UNIT_TEST(the_end_of_the_peer_is_seen),
         UNIT_TEST(what_is_no_connection_is_told),
