@@ -1,17 +1,9 @@
 #include "cookies.h"
 
+#include "fields.h"
 #include "reply.h"
 
 #include <string.h>
-
-static struct http_bytes trimmed(const char *from, const char *to)
-{
-    while (from < to && (*from == ' ' || *from == '\t'))
-        from++;
-    while (from < to && (to[-1] == ' ' || to[-1] == '\t'))
-        to--;
-    return (struct http_bytes){from, (size_t)(to - from)};
-}
 
 static struct http_bytes unquoted(struct http_bytes value)
 {
@@ -34,9 +26,10 @@ static struct http_bytes find_in(struct http_bytes field, const char *name)
         stop = stop ? stop : end;
         equals = memchr(at, '=', (size_t)(stop - at));
         if (equals != NULL) {
-            key = trimmed(at, equals);
+            key = http_trimmed(at, (size_t)(equals - at));
             if (key.len == strlen(name) && memcmp(key.data, name, key.len) == 0)
-                return unquoted(trimmed(equals + 1, stop));
+                return unquoted(
+                    http_trimmed(equals + 1, (size_t)(stop - equals) - 1));
         }
         at = stop + 1;
     }

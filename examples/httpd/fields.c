@@ -7,6 +7,15 @@ int http_is_space(char c)
     return c == ' ' || c == '\t';
 }
 
+struct http_bytes http_trimmed(const char *text, size_t n)
+{
+    for (; n > 0 && http_is_space(*text); n--)
+        text++;
+    while (n > 0 && http_is_space(text[n - 1]))
+        n--;
+    return (struct http_bytes){text, n};
+}
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -19,15 +28,6 @@ int http_same_token(const char *text, size_t n, const char *token)
     while (i < n && token[i] != '\0' && lower(text[i]) == token[i])
         i++;
     return i == n && token[i] == '\0';
-}
-
-static struct http_bytes trimmed(const char *text, size_t n)
-{
-    for (; n > 0 && http_is_space(*text); n--)
-        text++;
-    while (n > 0 && http_is_space(text[n - 1]))
-        n--;
-    return (struct http_bytes){text, n};
 }
 
 /* Bytes up to the separator, quoted strings aside. */
@@ -49,7 +49,7 @@ static size_t length_until(const char *text, size_t n, char separator)
 static struct http_bytes take(struct http_bytes *rest, char separator)
 {
     size_t len = length_until(rest->data, rest->len, separator);
-    struct http_bytes part = trimmed(rest->data, len);
+    struct http_bytes part = http_trimmed(rest->data, len);
 
     len += len < rest->len;
     rest->data += len;

@@ -8,6 +8,9 @@
 /** True for what a value has as white space: SP and HTAB. */
 int http_is_space(char c);
 
+/** Without white space at either end. */
+struct http_bytes http_trimmed(const char *text, size_t n);
+
 /** Compares without regard to the case of ASCII letters; token is in lower
  * case. */
 int http_same_token(const char *text, size_t n, const char *token);

@@ -83,8 +83,7 @@ int http_form_is_body(const struct http_head *head)
         return 0;
     if (end != NULL)
         type.len = (size_t)(end - type.data);
-    while (type.len > 0 && http_is_space(type.data[type.len - 1]))
-        type.len--;
+    type = http_trimmed(type.data, type.len);
     return http_same_token(type.data, type.len,
                            "application/x-www-form-urlencoded");
 }

@@ -278,8 +278,8 @@ static int interpret(struct http_head *h, const struct http_field *f)
 static int read_field(struct http_head *h, const char *line, size_t n)
 {
     size_t name = run_of(TOKEN, line, n);
-    const char *value = line + name + 1;
     struct http_field *f = &h->fields[h->field_count];
+    struct http_bytes value;
 
     /* A line that starts with white space, and white space before the colon,
      * end up here too. */
@@ -287,15 +287,11 @@ static int read_field(struct http_head *h, const char *line, size_t n)
         return 400;
     if (h->field_count == HTTP_FIELDS_MAX)
         return 431;
-    n -= name + 1;
-    for (; n > 0 && http_is_space(*value); n--)
-        value++;
-    if (!is_value(value, n))
+    value = http_trimmed(line + name + 1, n - name - 1);
+    if (!is_value(value.data, value.len))
         return 400;
-    while (n > 0 && http_is_space(value[n - 1]))
-        n--;
     f->name = span_of(h, line, name);
-    f->value = span_of(h, value, n);
+    f->value = span_of(h, value.data, value.len);
     f->id = (uint8_t)identify(line, name);
     h->field_count++;
     if (h->first[f->id] == 0)
