@@ -60,6 +60,36 @@ static void shutdown_ends_serve_forever_from_a_hook(struct contract *c)
     assert_int_equal(contract_join(&c->serving), 0);
 }
 
+static int shut_and_verify(void *arg, const sks_request *request)
+{
+    (void)arg;
+    sks_server_shutdown(sks_request_server(request));
+    return 1;
+}
+
+static int tell_end_handle(sks_request *request)
+{
+    char byte;
+
+    if (sks_rfile_read(sks_request_rfile(request), &byte, 1) != 0)
+        return -EIO;
+    return sks_wfile_puts(sks_request_wfile(request), "end\n");
+}
+
+/* It waits for its client only after everybody was told to end. */
+static void a_request_under_a_shutdown_sees_end_of_file(struct contract *c)
+{
+    int fd;
+
+    make(c, tell_end_handle);
+    sks_server_set_verify_request(c->server, shut_and_verify, NULL);
+    contract_start(c);
+    fd = contract_connect(c);
+    client_expect(fd, "end\n");
+    client_close(fd);
+    assert_int_equal(contract_join(&c->serving), 0);
+}
+
 static _Atomic(sks_server *) signalled; /* what the signal handler shuts down */
 
 static void shut_on_signal(int number)
@@ -421,12 +451,17 @@ static const struct contract_case any[] = {
     CONTRACT_CASE(no_signal_is_touched_unless_asked),
 };
 
+static const struct contract_case stream[] = {
+    CONTRACT_CASE(a_request_under_a_shutdown_sees_end_of_file),
+};
+
 static const struct contract_case bound_by_itself[] = {
     CONTRACT_CASE(close_after_a_failed_bind_leaves_nothing),
 };
 
 const struct contract_list contract_stopping[] = {
     CONTRACT_LIST(0, any),
+    CONTRACT_LIST(CONTRACT_STREAM, stream),
     CONTRACT_LIST(CONTRACT_BINDS, bound_by_itself),
     {0},
 };
