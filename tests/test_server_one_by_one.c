@@ -1,6 +1,7 @@
 /* A worker's loop without a strategy: lib/server_one_by_one.c. */
 #include "unit.h"
 #include "support/client.h"
+#include "support/leak.h"
 #include "support/serverthread.h"
 
 #include "server.h"
@@ -198,5 +199,6 @@ int main(void)
         LOOP_TEST(without_a_poller_it_does_not_begin),
     };
 
+    leak_start_first_thread();
     return cmocka_run_group_tests_name("server_one_by_one", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Getting requests: lib/server_requests.c. */
 #include "unit.h"
+#include "support/leak.h"
 
 #include <sockserver/strategy.h>
 
@@ -68,5 +69,6 @@ int main(void)
         UNIT_TEST(who_serves_tells_what_its_workers_met),
     };
 
+    leak_start_first_thread();
     return cmocka_run_group_tests_name("server_requests", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* A forked child that gets requests itself: lib/server_worker.c.  What many of
  * them do together is prefork's. */
 #include "unit.h"
+#include "support/leak.h"
 #include "support/trace.h"
 
 #include "fd.h"
@@ -277,5 +278,6 @@ int main(void)
         WORKER_TEST(an_orphan_ends_though_the_drain_time_does_not),
     };
 
+    leak_start_first_thread();
     return cmocka_run_group_tests_name("server_worker", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "unit.h"
 #include "unit_serving.h"
 #include "support/client.h"
+#include "support/leak.h"
 
 #include <sockserver/strategy.h>
 
@@ -214,5 +215,6 @@ int main(void)
         TEST(a_config_that_makes_no_sense_is_refused),
     };
 
+    leak_start_first_thread();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

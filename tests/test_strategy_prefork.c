@@ -2,6 +2,7 @@
 #include "unit.h"
 #include "unit_serving.h"
 #include "support/client.h"
+#include "support/leak.h"
 
 #include <sockserver/strategy.h>
 
@@ -662,5 +663,6 @@ int main(void)
         PREFORK_TEST(nobody_serves_when_the_parent_is_killed),
     };
 
+    leak_start_first_thread();
     return cmocka_run_group_tests_name("prefork", tests, NULL, NULL);
 }
