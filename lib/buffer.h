@@ -8,6 +8,10 @@
 /* More than this at once is a mistake: 64 MiB. */
 enum { SKS__BUFFER_MAX = 64 * 1024 * 1024 };
 
+/* What packets and small replies begin with, so that the memory of one does for
+ * the next. */
+enum { SKS__BUFFER_SMALL = 512 };
+
 /* Zeroed is empty.  The owner of the struct frees it with
  * sks__buffer_free(). */
 struct sks__buffer {

@@ -18,7 +18,7 @@ struct sks__listener;
 
 /* A packet, and where to send the reply from. */
 struct sks__packet {
-    char *bytes; /* malloc'd; rfile frees it */
+    char *bytes; /* in rfile's buffer, which frees them */
     size_t len;
     int truncated;
     struct sks__address destination; /* len 0: unknown */

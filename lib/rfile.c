@@ -18,10 +18,11 @@ void sks__rfile_open(sks_rfile *f, struct sks__stream *stream, sks_wfile *wfile,
     *f = (sks_rfile){.stream = stream, .wfile = wfile, .bufsize = bufsize};
 }
 
-void sks__rfile_open_packet(sks_rfile *f, char *bytes, size_t n, int cut)
+void sks__rfile_open_packet(sks_rfile *f, const struct sks__buffer *packet,
+                            int cut)
 {
     *f = (sks_rfile){
-        .buffer = {.data = bytes, .end = n, .size = n},
+        .buffer = *packet,
         .end = cut ? SKS_ETOOLONG : END_OF_FILE,
     };
 }

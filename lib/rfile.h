@@ -22,9 +22,10 @@ struct sks_rfile {
 void sks__rfile_open(sks_rfile *f, struct sks__stream *stream, sks_wfile *wfile,
                      size_t bufsize);
 
-/* Reads a packet of n bytes; takes the malloc'd bytes over.  cut: its end is
- * lost. */
-void sks__rfile_open_packet(sks_rfile *f, char *bytes, size_t n, int cut);
+/* Reads a packet, all that the buffer holds; takes its memory over.  cut: the
+ * packet's end is lost. */
+void sks__rfile_open_packet(sks_rfile *f, const struct sks__buffer *packet,
+                            int cut);
 
 void sks__rfile_close(sks_rfile *f);
 

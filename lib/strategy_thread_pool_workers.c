@@ -1,6 +1,7 @@
 /* The workers of a pool: waiting for requests, and at work. */
 #include "strategy_thread_pool.h"
 
+#include "buffer.h"
 #include "fd.h"
 
 #include <time.h>
@@ -11,6 +12,10 @@ enum { REST_MS = 100 };
 /* How long handling a batch of packets may take, and from how many on the
  * handlers are seen as quick. */
 enum { BATCH_US = 200, MANY = 16 };
+
+/* How many buffers a worker keeps: one for each packet of a batch, and one for
+ * each reply. */
+enum { BUFFERS_KEPT = 2 * SKS__BATCH_MAX };
 
 /* --- waiting for requests --- */
 
@@ -211,8 +216,11 @@ void *sks__crew_work(void *arg)
     struct sks__crew_worker *w = arg;
     sks_server *server = w->pool->server;
 
+    if (w->pool->packets_only)
+        sks__buffer_keep(BUFFERS_KEPT);
     while (take_and_run(w))
         continue;
+    sks__buffer_keep(0);
     if (w->has_previous)
         pthread_join(w->previous, NULL);
     sks__crew_free_worker(w);

@@ -10,7 +10,6 @@
 #include "transport.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -133,11 +132,14 @@ static int begin(sks_request *r, const struct sks__packets *room, size_t i)
     struct sks__listener *l = r->listener;
     const struct sks__fd_message *m = &room->messages[i];
     struct sks__packet *p = &r->packet;
+    struct sks__buffer bytes = {.end = 0};
 
-    p->bytes = malloc(m->len > 0 ? m->len : 1);
-    if (p->bytes == NULL)
+    if (sks__buffer_reserve(&bytes, m->len > SKS__BUFFER_SMALL
+                                        ? m->len
+                                        : SKS__BUFFER_SMALL) < 0)
         return -ENOMEM;
-    memcpy(p->bytes, room->vectors[i].iov_base, m->len);
+    sks__buffer_append(&bytes, room->vectors[i].iov_base, m->len);
+    p->bytes = bytes.data;
     p->len = m->len;
     p->truncated = (m->header.msg_flags & MSG_TRUNC) != 0;
     r->peer = room->senders[i];
@@ -145,7 +147,7 @@ static int begin(sks_request *r, const struct sks__packets *room, size_t i)
         learn_destination(p, &m->header);
     sks__stream_init(&r->stream, NULL, l->fd, sks__request_waiter(r), 0, -1);
     r->stream.timeout_ms = r->server->options.request_timeout_ms;
-    sks__rfile_open_packet(&r->rfile, p->bytes, p->len, p->truncated);
+    sks__rfile_open_packet(&r->rfile, &bytes, p->truncated);
     sks__wfile_open_packet(&r->wfile, reply_max(l));
     return 0;
 }

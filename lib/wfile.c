@@ -43,13 +43,6 @@ static int send_through(sks_wfile *f, const void *bytes, size_t n, int more)
     return rc;
 }
 
-static int collect(sks_wfile *f, const void *bytes, size_t n)
-{
-    if (n > f->bufsize - sks__buffer_len(&f->buffer))
-        return SKS_ETOOLONG;
-    return sks__buffer_append(&f->buffer, bytes, n);
-}
-
 /* Small pieces come in numbers: the buffer starts with room for some. */
 static int hold_back(sks_wfile *f, const void *bytes, size_t n)
 {
@@ -65,6 +58,13 @@ static int hold_back(sks_wfile *f, const void *bytes, size_t n)
     memcpy(b->data + b->end, bytes, n);
     b->end += n;
     return 0;
+}
+
+static int collect(sks_wfile *f, const void *bytes, size_t n)
+{
+    if (n > f->bufsize - sks__buffer_len(&f->buffer))
+        return SKS_ETOOLONG;
+    return n > 0 ? hold_back(f, bytes, n) : 0;
 }
 
 int sks_wfile_write(sks_wfile *f, const void *buf, size_t n)

@@ -420,11 +420,10 @@ static void nothing_is_kept_while_it_waits(void **state)
 
 static void packet_open(sks_rfile *f, const char *text, int cut)
 {
-    size_t n = strlen(text);
-    char *bytes = malloc(n + 1);
+    struct sks__buffer packet = {.end = 0};
 
-    memcpy(bytes, text, n);
-    sks__rfile_open_packet(f, bytes, n, cut);
+    assert_int_equal(sks__buffer_append(&packet, text, strlen(text)), 0);
+    sks__rfile_open_packet(f, &packet, cut);
 }
 
 static void a_packet_is_a_stream_that_ends(void **state)

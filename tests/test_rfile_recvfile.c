@@ -354,12 +354,13 @@ static void a_peer_that_fails_leaves_what_came(void **state)
 static void a_packet_goes_into_a_file(void **state)
 {
     sks_rfile f;
-    char came[10] = "", *bytes = malloc(8);
+    struct sks__buffer packet = {.end = 0};
+    char came[10] = "";
     int file = unit_file(0);
 
     (void)state;
-    memcpy(bytes, "one\ntwo", 7);
-    sks__rfile_open_packet(&f, bytes, 7, 0);
+    assert_int_equal(sks__buffer_append(&packet, "one\ntwo", 7), 0);
+    sks__rfile_open_packet(&f, &packet, 0);
     assert_int_equal(sks_rfile_recvfile(&f, file, 4), 4);
     assert_int_equal(sks_rfile_recvfile(&f, file, -1), 3);
     assert_int_equal(sks_rfile_recvfile(&f, file, -1), 0);
