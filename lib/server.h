@@ -2,8 +2,9 @@
  * it before bind, server_bind.c gives it listeners, server_requests.c gets
  * requests from them, server_books.c and server_tally.c remember those,
  * server_serve.c has what serves, server_loop.c the default loop,
- * server_shutdown.c what ends it, server_close.c the drain, server_worker.c
- * what a child does, signals.c and overflow.c the opt-ins for signals. */
+ * server_shutdown.c what ends it, server_close.c the drain, server_detach.c
+ * what every forked child lets go of, server_worker.c what one does that gets
+ * requests itself, signals.c and overflow.c the opt-ins for signals. */
 #ifndef SKS__SERVER_H
 #define SKS__SERVER_H
 

@@ -1,0 +1,61 @@
+/* A forked child's copy of a server: what it must let go of. */
+#include "request.h"
+#include "server.h"
+
+#include <unistd.h>
+
+int sks__server_is_copy(const sks_server *server)
+{
+    return server->detached ||
+           (server->owner != 0 && server->owner != getpid());
+}
+
+void sks__server_renew_locks(sks_server *server)
+{
+    server->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    server->left = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    server->serving = 0;
+}
+
+/* The other requests' structs stay as they are: each page that is written to
+ * would be copied for this child. */
+void sks__server_drop_requests(sks_server *server, sks_request *keep)
+{
+    for (struct sks__list *n = server->requests.next; n != &server->requests;
+         n = n->next) {
+        sks_request *r = SKS__BOOKED(n);
+
+        if (r != keep)
+            r->listener->transport->close_request(r);
+    }
+    sks__list_init(&server->requests);
+    server->kept = keep;
+    if (keep != NULL)
+        keep->stream.shared = 1;
+}
+
+static void drop_listeners_but(sks_server *server, const sks_request *keep)
+{
+    int needed = keep != NULL && keep->listener->transport->reply != NULL;
+
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct sks__listener *l = &server->listeners[i];
+
+        if (!needed || l != keep->listener)
+            sks__listener_close(server, l);
+    }
+}
+
+void sks_server_detach(sks_server *server, sks_request *keep)
+{
+    server->detached = 1;
+    atomic_store(&server->exposed_fd, -1);
+    sks__server_renew_locks(server);
+    sks__server_drop_requests(server, keep);
+    drop_listeners_but(server, keep);
+    sks__wakeup_close(&server->turn);
+    sks__fd_close(server->gathered_fd);
+    server->gathered_fd = -1;
+    sks__buffer_keep(1);
+    sks__buffer_free(&server->childs_buffer);
+}
