@@ -83,7 +83,6 @@ struct sks__shared {
 /* Made by a constructor.  Freed when the last hold is released: its owner has
  * one, and so has each request under way. */
 struct sks_server {
-    int socktype; /* 0: of adopted sockets */
     sks_handler handler;
     sks_strategy strategy;
     void *strategy_config;
@@ -101,6 +100,7 @@ struct sks_server {
     sks_request *held;    /* taken, and waiting for a descriptor */
     size_t next_listener; /* the default loop takes turns */
     int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
+    int socktype;         /* 0: of adopted sockets */
 
     struct sks__shared *shared; /* a shared mapping */
     struct sks__tally *tally;   /* in there: of this process */
@@ -136,12 +136,12 @@ struct sks_server {
     struct sks__pool bookings; /* of struct sks__booking */
     struct sks__list requests; /* bookings of those that may be interrupted */
     sks_request *spares[SKS__SPARES_MAX]; /* memory of requests that ended */
-    unsigned spare_count;
     struct sks__packets *rooms; /* that nobody receives into just now */
-    int serving;                /* a thread is in the default loop or serve */
-    pthread_t server_thread;    /* which */
-    int closing;                /* nothing may begin to serve any more */
-    int orphaned;               /* freed by its owner while a thread serves */
+    unsigned spare_count;
+    int serving;             /* a thread is in the default loop or serve */
+    pthread_t server_thread; /* which */
+    int closing;             /* nothing may begin to serve any more */
+    int orphaned;            /* freed by its owner while a thread serves */
     const struct sks__listener *broken; /* the first that failed a worker */
     int broken_by;                      /* its error */
 
