@@ -206,24 +206,34 @@ static void make_patient(struct contract *c)
     contract_bind(c);
 }
 
+/* Waits for one of two clients to be answered: the first, unless each listening
+ * socket has a queue of its own.  Which of the two it was. */
+static int await_answer(const struct contract *c, const int clients[2])
+{
+    struct pollfd both[] = {{.fd = clients[0], .events = POLLIN},
+                            {.fd = clients[1], .events = POLLIN}};
+
+    assert_true(__real_poll(both, 2, DEADLINE_MS) > 0);
+    return sks_server_listener_sets(c->server) > 1 && both[0].revents == 0;
+}
+
 static void handle_request_serves_one(struct contract *c)
 {
-    int first, second;
+    int clients[2], answered;
 
     make_patient(c);
-    first = contract_connect(c);
-    client_say(first, "first\n");
-    if (c->traits & CONTRACT_STREAM)
-        client_finish(first);
-    second = contract_connect(c);
-    client_say(second, "second\n");
-    if (c->traits & CONTRACT_STREAM)
-        client_finish(second);
+    for (int i = 0; i < 2; i++) {
+        clients[i] = contract_connect(c);
+        client_say(clients[i], "hello\n");
+        if (c->traits & CONTRACT_STREAM)
+            client_finish(clients[i]);
+    }
     assert_int_equal(sks_server_handle_request(c->server), 1);
-    client_expect(first, "first\n");
-    client_expect_silence(second);
+    answered = await_answer(c, clients);
+    client_expect(clients[answered], "hello\n");
+    client_expect_silence(clients[!answered]);
     assert_int_equal(sks_server_handle_request(c->server), 1);
-    client_expect(second, "second\n");
+    client_expect(clients[!answered], "hello\n");
 }
 
 static void handle_request_binds(struct contract *c)
