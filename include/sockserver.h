@@ -315,8 +315,8 @@ SKS_API void sks_server_set_reuse_port(sks_server *server, int on);
 SKS_API void sks_server_set_backlog(sks_server *server, int n);
 /** How long sks_server_handle_request() waits (-1: for ever). */
 SKS_API void sks_server_set_timeout_ms(sks_server *server, int ms);
-/** Bounds each wait of a request for its peer (60000; -1: for ever).  A wait that
- * a signal interrupts may take up to twice as long. */
+/** Bounds each wait of a request for its peer (60000; -1: for ever).  A wait
+ * that a signal interrupts may take up to twice as long. */
 SKS_API void sks_server_set_request_timeout_ms(sks_server *server, int ms);
 /** How long requests under way may go on after a shutdown (10000; -1: for
  * ever, but for ten seconds in a worker process that outlives its parent, or
