@@ -327,9 +327,21 @@ static int bind_in_two_tries(struct contract *c)
     return sks_server_bind(c->server);
 }
 
+/* A server is gone when its last request is, which a thread of its own may be
+ * about to tell. */
+static void await_descriptors(int n)
+{
+    long long start = deadline_now_ms();
+
+    while (contract_descriptors_open() != n)
+        assert_true(deadline_nap(start));
+}
+
 /* The whole life of a server. */
 static void live(struct contract *c)
 {
+    int before = contract_descriptors_open();
+
     if (make_server(c) < 0)
         make_server(c);
     assert_non_null(c->server);
@@ -341,6 +353,7 @@ static void live(struct contract *c)
     serve_until_answered(c);
     contract_close(c);
     contract_free(c);
+    await_descriptors(before);
 }
 
 /* Lives once for each call of a kind, which then fails. */
