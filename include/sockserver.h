@@ -240,7 +240,8 @@ SKS_API int sks_wfile_printf(sks_wfile *wfile, const char *format, ...)
 
 /** Sends n bytes of the file fd from offset on, after what wfile still holds
  * back; without a copy where the system can.  The descriptor's own offset
- * stays.  -EIO if the file ends early. */
+ * stays.  -EIO if the file ends early.  A large one clears the connection's
+ * TCP_CORK. */
 SKS_API int sks_wfile_sendfile(sks_wfile *wfile, int fd, off_t offset, off_t n);
 
 /** Sends what is held back.  Happens by itself when rfile must wait and after

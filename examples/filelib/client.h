@@ -71,7 +71,7 @@ enum status client_list(struct client *client, client_entry *each, void *arg);
 enum status client_get(struct client *client, const char *name,
                        const char *local);
 
-/** Uploads a file. */
+/** Uploads a file; name NULL: under the last part of its local one. */
 enum status client_put(struct client *client, const char *local,
                        const char *name);
 

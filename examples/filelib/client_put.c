@@ -195,12 +195,21 @@ static enum status run_with_memory(struct sending *sending)
     return status;
 }
 
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
 enum status client_put(struct client *client, const char *local,
                        const char *name)
 {
     struct sending sending = {.client = client, .name = name, .local = local};
     enum status status;
 
+    if (!name)
+        name = sending.name = last_part(local);
     if (strlen(name) > PROTOCOL_NAME)
         return client_say(STATUS_REFUSED, "a name has at most 255 bytes");
     sending.fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -45,17 +45,10 @@ static enum status get(struct call *call)
     return client_get(call->client, call->words[0], local);
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 static enum status put(struct call *call)
 {
     return client_put(call->client, call->words[0],
-                      call->n > 1 ? call->words[1] : last_part(call->words[0]));
+                      call->n > 1 ? call->words[1] : NULL);
 }
 
 static enum status mget(struct call *call)

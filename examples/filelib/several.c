@@ -97,13 +97,6 @@ enum status several_get(struct client *client, char **words, size_t n,
     return first;
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 static int expand(struct names *names, const char *pattern)
 {
     glob_t found;
@@ -134,8 +127,7 @@ enum status several_put(struct client *client, char **words, size_t n,
     else if (names.n == 0)
         first = client_say(STATUS_NOT_FOUND, "no file matches");
     for (size_t i = 0; i < names.n && !faults; i++) {
-        enum status status =
-            client_put(client, names.name[i], last_part(names.name[i]));
+        enum status status = client_put(client, names.name[i], NULL);
 
         keep_first(&first, status);
         if (!goes_on(status))
