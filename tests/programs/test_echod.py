@@ -17,6 +17,9 @@ ECHOD, KIND, STRATEGY, CONNECTIONS = sys.argv[1:5]
 MESSAGE = bytes(range(256)) * 128
 # Clients that stay hold a worker each, of which a pool has few by default.
 WORKERS = ("--max-workers", "20") if STRATEGY == "thread-pool" else ()
+PROCESSES = 2
+if STRATEGY.startswith("prefork"):
+    WORKERS = ("--max-workers", str(PROCESSES))
 
 
 class Echod(unittest.TestCase):
@@ -72,6 +75,9 @@ class Echod(unittest.TestCase):
         if STRATEGY == "forking":
             wait_until(lambda: not self.program.children(),
                        "the children are reaped")
+        if STRATEGY.startswith("prefork"):
+            wait_until(lambda: len(self.program.children()) == PROCESSES,
+                       "all processes have begun")
         start = self.program.holdings()
         for _ in range(int(CONNECTIONS)):
             self.converse(1)
