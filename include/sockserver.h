@@ -459,7 +459,7 @@ SKS_API int sks_server_port(const sks_server *server);
 /** A descriptor for an event loop of your own: readable when
  * sks_server_handle_request() would not wait.  Not to read, write or close;
  * lives until close.  Any thread, once bound.
- * @return -ENOTSUP for several addresses on a system without epoll(7);
+ * @return -ENOTSUP for several sockets on a system without epoll(7);
  *         SKS_ESTATE before bind */
 SKS_API int sks_server_fileno(sks_server *server);
 

@@ -289,11 +289,23 @@ static int readable(const struct contract *c, int ms)
     return deadline_poll(sks_server_fileno(c->server), POLLIN, ms) != 0;
 }
 
+/* Several sockets need epoll(7) to be one descriptor. */
+static int has_fileno(const struct contract *c)
+{
+    int fd = sks_server_fileno(c->server);
+
+    if (sks_server_listener_sets(c->server) == 1)
+        assert_true(fd >= 0);
+    return fd != -ENOTSUP;
+}
+
 static void fileno_is_readable_when_a_request_came(struct contract *c)
 {
     int fd;
 
     make_patient(c);
+    if (!has_fileno(c))
+        return;
     assert_false(readable(c, 0));
     for (int i = 0; i < 3; i++) {
         fd = contract_connect(c);
@@ -316,6 +328,8 @@ static void fileno_grows_quiet_when_all_is_done(struct contract *c)
     make_echo(c);
     sks_server_set_timeout_ms(c->server, 0);
     contract_bind(c);
+    if (!has_fileno(c))
+        return;
     fd = contract_connect(c);
     client_say(fd, "hello\n");
     if (c->traits & CONTRACT_STREAM)
