@@ -176,11 +176,14 @@ static void forget_to_stop(struct sks__ring *ring, struct sks__reception *r)
         *link = r->next;
 }
 
+/* The last completion of a reception had this result. */
 static void rest(struct sks__ring *ring, struct sks__reception *r, int result)
 {
     if (r->state == STOPPING)
         forget_to_stop(ring, r);
     r->state = RESTING;
+    if (result > 0)
+        return; /* the system lacked room to tell more at once */
     switch (result) {
     case -ECANCELED:
         break;
@@ -214,10 +217,7 @@ static int completed(struct sks__ring *ring, struct sks__reception *r,
     }
     if (!is_last)
         return had_none;
-    if (cqe->res > 0)
-        r->state = RESTING;
-    else
-        rest(ring, r, cqe->res);
+    rest(ring, r, cqe->res);
     return 1;
 }
 
