@@ -12,6 +12,7 @@
 struct echod_options {
     struct program_options shared;
     int spin_us;
+    int defer_ms;
     int own_sockets;
     int no_io_uring;
     size_t stack_size; /* 0: the library's default */
@@ -39,6 +40,7 @@ static int echo(sks_request *request)
 
 enum {
     SPIN_MAX_US = 1000000,
+    DEFER_MAX_MS = 60 * 60 * 1000,
     STACK_MIN = 16 * 1024,
     STACK_MAX = 1024 * 1024 * 1024
 };
@@ -47,6 +49,12 @@ static void read_spin(const struct program_option *option, void *field,
                       char *value)
 {
     *(int *)field = (int)program_number(option, value, 0, SPIN_MAX_US);
+}
+
+static void read_defer(const struct program_option *option, void *field,
+                       char *value)
+{
+    *(int *)field = (int)program_number(option, value, 0, DEFER_MAX_MS);
 }
 
 static void read_stack_size(const struct program_option *option, void *field,
@@ -59,6 +67,9 @@ static const struct program_option more[] = {
     {"spin-us", "N",
      "poll for N microseconds before a wait for a client's next input sleeps",
      read_spin, offsetof(struct echod_options, spin_us), 0},
+    {"defer-accept", "MS",
+     "leave TCP clients that say nothing to the system for so long", read_defer,
+     offsetof(struct echod_options, defer_ms), 0},
     {"stack-size", "BYTES", "of each coroutine (65536)", read_stack_size,
      offsetof(struct echod_options, stack_size), 0},
     {"own-sockets", NULL, "give each process of a prefork sockets of its own",
@@ -95,6 +106,7 @@ static void configure(sks_server *server, const struct echod_options *o)
     else if (switches)
         sks_server_set_strategy(server, strategy, &coroutine);
     sks_server_set_spin_us(server, o->spin_us);
+    sks_server_set_defer_accept_ms(server, o->defer_ms);
 }
 
 int main(int argc, char **argv)

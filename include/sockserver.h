@@ -314,6 +314,15 @@ SKS_API void sks_server_set_reuse_port(sks_server *server, int on);
 /** Python's request_queue_size: how many connections may wait to be accepted
  * (the most that the system allows). */
 SKS_API void sks_server_set_backlog(sks_server *server, int n);
+/** For how many milliseconds the system keeps a new connection whose client has
+ * sent nothing yet (0; TCP, on Linux: elsewhere this does nothing).  For
+ * protocols in which the client speaks first: its first bytes are there when
+ * its request begins, and while it is silent it takes no worker.  After that
+ * time, which Linux rounds up to 1, 3, 7, 15 ... seconds, it becomes a request
+ * as it is; only then do a request's own time limits begin.  Meanwhile it has a
+ * place in the backlog; when that is full Linux keeps none back.  An adopted
+ * listener gets the option for all who share it. */
+SKS_API void sks_server_set_defer_accept_ms(sks_server *server, int ms);
 /** How long sks_server_handle_request() waits (-1: for ever). */
 SKS_API void sks_server_set_timeout_ms(sks_server *server, int ms);
 /** Bounds each wait of a request for its peer (60000; -1: for ever).  A wait

@@ -104,6 +104,11 @@ int sks__fd_receive_many(int fd, struct sks__fd_message *messages, size_t n);
  * No SIGPIPE. */
 int sks__fd_send_many(int fd, struct sks__fd_message *messages, size_t n);
 
+/* Has a listening TCP socket keep connections to itself until input has come,
+ * for about ms milliseconds.  0, or an error of what is none, or where the
+ * system has no such thing. */
+int sks__fd_defer_accept(int socket, int ms);
+
 /* From on to off a TCP socket sends full packets only.  0, or an error of what
  * is none, or where the system has no such thing. */
 int sks__fd_cork(int socket, int on);

@@ -74,6 +74,12 @@ int sks__fd_send_many(int fd, struct sks__fd_message *m, size_t n)
     return sent < 0 ? -errno : sent;
 }
 
+int sks__fd_defer_accept(int socket, int ms)
+{
+    return sks__fd_set_option(socket, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+                              ms / 1000 + (ms % 1000 != 0));
+}
+
 int sks__fd_cork(int socket, int on)
 {
     return sks__fd_set_option(socket, IPPROTO_TCP, TCP_CORK, on);

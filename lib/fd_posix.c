@@ -86,6 +86,12 @@ int sks__fd_send_many(int fd, struct sks__fd_message *m, size_t n)
     return each(sks__fd_send_message, fd, m, n);
 }
 
+int sks__fd_defer_accept(int socket, int ms)
+{
+    (void)socket, (void)ms;
+    return -ENOTSUP;
+}
+
 int sks__fd_cork(int socket, int on)
 {
     (void)socket, (void)on;

@@ -42,6 +42,7 @@ struct sks__options {
     int timeout_ms, request_timeout_ms, drain_timeout_ms, poll_interval_ms;
     int block_on_close;
     int spin_us;
+    int defer_accept_ms;
     unsigned max_workers; /* 0: the strategy's default */
     size_t max_packet_size, rbufsize, wbufsize;
 };

@@ -208,6 +208,12 @@ void sks_server_set_backlog(sks_server *server, int n)
         server->options.backlog = n;
 }
 
+void sks_server_set_defer_accept_ms(sks_server *server, int ms)
+{
+    if (may_set_int(server, ms, 0, "defer_accept_ms"))
+        server->options.defer_accept_ms = ms;
+}
+
 void sks_server_set_timeout_ms(sks_server *server, int ms)
 {
     if (may_set_int(server, ms, -1, "timeout_ms"))

@@ -46,10 +46,15 @@ static int identify(struct sks__listener *l, struct sks__address *a)
     return 0;
 }
 
-/* A stream may listen already, with a backlog that somebody chose. */
+/* A stream may listen already, with a backlog that somebody chose, and keep
+ * back silent connections for as long as somebody chose. */
 static int activate(sks_server *server, struct sks__listener *l)
 {
+    int defer_ms = server->options.defer_accept_ms;
+
     if (l->transport->socktype == SOCK_STREAM) {
+        if (l->family != AF_UNIX && defer_ms > 0)
+            sks__fd_defer_accept(l->fd, defer_ms);
         if (option_of(l->fd, SO_ACCEPTCONN) > 0)
             return 0;
         return listen(l->fd, server->options.backlog) < 0 ? -errno : 0;

@@ -92,6 +92,8 @@ int sks__inet_activate(sks_server *server, struct sks__listener *l)
         return 0;
     }
     set_inherited(l, o);
+    if (o->defer_accept_ms > 0)
+        sks__fd_defer_accept(l->fd, o->defer_accept_ms);
     return listen(l->fd, o->backlog) < 0 ? -errno : 0;
 }
 

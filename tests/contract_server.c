@@ -444,6 +444,27 @@ static void nodelay_is_on_unless_switched_off(struct contract *c)
     expect_word(c, "off\n");
 }
 
+#ifndef SKS_PLAIN_POSIX
+
+/* Under a strategy with one worker the second client shows it, too. */
+static void
+a_client_takes_no_worker_before_it_speaks_if_so_asked(struct contract *c)
+{
+    int silent;
+
+    make_echo(c);
+    sks_server_set_defer_accept_ms(c->server, 60000);
+    contract_start(c);
+    silent = contract_connect(c);
+    contract_echo(c);
+    assert_int_equal(sks_server_count(c->server, SKS_COUNT_TAKEN), 1);
+    client_say(silent, "at last\n");
+    client_expect(silent, "at last\n");
+    assert_int_equal(sks_server_count(c->server, SKS_COUNT_TAKEN), 2);
+}
+
+#endif
+
 /* A connection that the server closed first leaves its port in TIME_WAIT. */
 static void a_port_can_be_served_again_at_once(struct contract *c)
 {
@@ -524,6 +545,9 @@ static const struct contract_case paths[] = {
 
 static const struct contract_case tcp[] = {
     CONTRACT_CASE(nodelay_is_on_unless_switched_off),
+#ifndef SKS_PLAIN_POSIX
+    CONTRACT_CASE(a_client_takes_no_worker_before_it_speaks_if_so_asked),
+#endif
 };
 
 static const struct contract_case tcp_by_name[] = {

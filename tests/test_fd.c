@@ -284,6 +284,7 @@ static void what_posix_lacks_is_not_pretended(void **state)
     assert_int_equal(sks__fd_tunnel_fill(&t, 0, 1), -EINVAL);
     assert_int_equal(sks__fd_tunnel_drain(&t, 0, 1), -EINVAL);
     assert_int_equal(sks__fd_gather(&fd, 1), -ENOTSUP);
+    assert_int_equal(sks__fd_defer_accept(0, 1), -ENOTSUP);
 }
 
 #else

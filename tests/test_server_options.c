@@ -29,6 +29,8 @@ static const struct int_option int_options[] = {
      "drain_timeout_ms is below -1"},
     {sks_server_set_poll_interval_ms, AT(poll_interval_ms), -1, 7, -2,
      "poll_interval_ms is below -1"},
+    {sks_server_set_defer_accept_ms, AT(defer_accept_ms), 0, 7, -1,
+     "defer_accept_ms is below 0"},
 };
 enum { INT_OPTIONS = sizeof int_options / sizeof *int_options };
 
@@ -85,6 +87,7 @@ static void the_defaults_are_those_of_the_header(void **state)
     assert_int_equal(o->request_timeout_ms, 60000);
     assert_int_equal(o->drain_timeout_ms, 10000);
     assert_int_equal(o->poll_interval_ms, -1);
+    assert_int_equal(o->defer_accept_ms, 0);
     assert_int_equal(o->block_on_close, 1);
     assert_int_equal(o->max_packet_size, 65535);
     assert_int_equal(o->rbufsize, 8192);
@@ -225,18 +228,30 @@ static void take_line(void *arg, int level, const char *text)
     (void)arg, (void)level, (void)text;
 }
 
-enum { SETTERS = 18 };
+enum { SETTERS = 19 };
 
 /* Calls the i-th setter with a good value, and tells its name. */
 static const char *set(sks_server *server, int i)
 {
-    static const char *const names[SETTERS] = {
-        "backlog",          "timeout_ms",       "request_timeout_ms",
-        "drain_timeout_ms", "poll_interval_ms", "reuse_address",
-        "reuse_port",       "block_on_close",   "nodelay",
-        "max_packet_size",  "rbufsize",         "wbufsize",
-        "max_workers",      "verify_request",   "handle_error",
-        "handle_timeout",   "service_actions",  "log"};
+    static const char *const names[SETTERS] = {"backlog",
+                                               "timeout_ms",
+                                               "request_timeout_ms",
+                                               "drain_timeout_ms",
+                                               "poll_interval_ms",
+                                               "defer_accept_ms",
+                                               "reuse_address",
+                                               "reuse_port",
+                                               "block_on_close",
+                                               "nodelay",
+                                               "max_packet_size",
+                                               "rbufsize",
+                                               "wbufsize",
+                                               "max_workers",
+                                               "verify_request",
+                                               "handle_error",
+                                               "handle_timeout",
+                                               "service_actions",
+                                               "log"};
 
     if (i < INT_OPTIONS)
         int_options[i].set(server, 5);
@@ -244,15 +259,15 @@ static const char *set(sks_server *server, int i)
         switches[i - INT_OPTIONS].set(server, 1);
     else if (i < INT_OPTIONS + SWITCHES + SIZE_OPTIONS)
         size_options[i - INT_OPTIONS - SWITCHES].set(server, 5);
-    else if (i == 12)
-        sks_server_set_max_workers(server, 5);
     else if (i == 13)
-        sks_server_set_verify_request(server, verify, server);
+        sks_server_set_max_workers(server, 5);
     else if (i == 14)
-        sks_server_set_handle_error(server, take_error, server);
+        sks_server_set_verify_request(server, verify, server);
     else if (i == 15)
-        sks_server_set_handle_timeout(server, take_server, server);
+        sks_server_set_handle_error(server, take_error, server);
     else if (i == 16)
+        sks_server_set_handle_timeout(server, take_server, server);
+    else if (i == 17)
         sks_server_set_service_actions(server, take_server, server);
     else
         sks_server_set_log(server, take_line, server);

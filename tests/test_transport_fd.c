@@ -1,10 +1,12 @@
 #include "unit.h"
 
+#include "fd.h"
 #include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -85,6 +87,56 @@ static void one_that_listens_keeps_its_backlog(void **state)
     assert_int_equal(sks_server_bind(server), 0);
     assert_int_equal(fault_calls(FAULT_LISTEN), 0);
     sks_server_free(server);
+}
+
+#ifndef SKS_PLAIN_POSIX
+
+static int defers(int fd)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &value, &len);
+    return value;
+}
+
+/* Whoever bound it may have chosen as well. */
+static void silent_connections_are_kept_back_if_so_asked(void **state)
+{
+    (void)state;
+    for (int asked = 0; asked < 2; asked++) {
+        for (int listens = 0; listens < 2; listens++) {
+            int fd = bound_inet(SOCK_STREAM);
+            sks_server *server = sks_fd_server_new(fd, unit_handler());
+
+            sks__fd_defer_accept(fd, 3000);
+            if (listens)
+                assert_return_code(__real_listen(fd, 3), errno);
+            if (asked)
+                sks_server_set_defer_accept_ms(server, 1000);
+            assert_int_equal(sks_server_bind(server), 0);
+            assert_int_equal(defers(fd), asked ? 1 : 3);
+            sks_server_free(server);
+        }
+    }
+}
+
+#endif
+
+static void sockets_without_a_handshake_are_served_at_once(void **state)
+{
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        sks_server *server = sks_fd_server_new(i < 2 ? bound_unix(types[i])
+                                                     : bound_inet(SOCK_DGRAM),
+                                               unit_handler());
+
+        sks_server_set_defer_accept_ms(server, 1000);
+        assert_int_equal(sks_server_bind(server), 0);
+        sks_server_free(server);
+    }
 }
 
 static void a_socket_of_packets_is_served_as_such(void **state)
@@ -203,6 +255,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(a_bound_stream_is_made_to_listen),
         UNIT_TEST(one_that_listens_keeps_its_backlog),
+#ifndef SKS_PLAIN_POSIX
+        UNIT_TEST(silent_connections_are_kept_back_if_so_asked),
+#endif
+        UNIT_TEST(sockets_without_a_handshake_are_served_at_once),
         UNIT_TEST(a_socket_of_packets_is_served_as_such),
         UNIT_TEST(an_unbound_socket_is_refused),
         UNIT_TEST(what_cannot_be_served_is_refused),

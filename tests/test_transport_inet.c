@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -498,6 +499,79 @@ static void what_connections_inherit_is_set_on_the_listener(void **state)
     }
 }
 
+#ifndef SKS_PLAIN_POSIX
+
+static void connections_are_kept_back_for_whole_seconds(void **state)
+{
+    static const int asked[] = {0, 1, 1000, 1001, 7000};
+    static const int got[] = {0, 1, 1, 3, 7};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());
+
+        sks_server_set_defer_accept_ms(server, asked[i]);
+        assert_int_equal(sks_server_bind(server), 0);
+        assert_int_equal(option(server, 0, IPPROTO_TCP, TCP_DEFER_ACCEPT),
+                         got[i]);
+        sks_server_free(server);
+    }
+}
+
+static int client_of(const sks_server *server)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port =
+                                 htons((uint16_t)sks_server_port(server)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = __real_socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_return_code(connect(fd, (struct sockaddr *)&in, sizeof in), errno);
+    return fd;
+}
+
+/* Takes what is there, so that the client sees a clean end. */
+static int end_at_once(sks_request *request)
+{
+    char byte;
+
+    sks_request_set_linger_ms(request, 0);
+    sks_request_set_timeout_ms(request, 0);
+    sks_rfile_read1(sks_request_rfile(request), &byte, 1);
+    return 0;
+}
+
+static void serve(sks_server *server, int client)
+{
+    char byte;
+
+    assert_int_equal(sks_server_handle_request(server), 1);
+    assert_int_equal(__real_recv(client, &byte, 1, 0), 0);
+    close(client);
+}
+
+/* The second is served before the first, who gets its turn all the same. */
+static void a_silent_connection_is_kept_back_for_a_while(void **state)
+{
+    const sks_handler handler = {.size = sizeof handler, .handle = end_at_once};
+    sks_server *server = sks_tcp_server_new("127.0.0.1", 0, &handler);
+    int silent, speaking;
+
+    (void)state;
+    sks_server_set_defer_accept_ms(server, 1000);
+    sks_server_set_timeout_ms(server, DEADLINE_MS);
+    assert_int_equal(sks_server_bind(server), 0);
+    silent = client_of(server);
+    assert_false(deadline_poll(sks_server_fileno(server), POLLIN, 0));
+    speaking = client_of(server);
+    assert_int_equal(__real_send(speaking, "x", 1, 0), 1);
+    serve(server, speaking);
+    serve(server, silent);
+    sks_server_free(server);
+}
+
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +596,10 @@ int main(void)
         NAME_TEST(sockets_of_packets_do_not_share_their_address),
         NAME_TEST(only_sockets_of_every_address_are_told_destinations),
         NAME_TEST(what_connections_inherit_is_set_on_the_listener),
+#ifndef SKS_PLAIN_POSIX
+        NAME_TEST(connections_are_kept_back_for_whole_seconds),
+        NAME_TEST(a_silent_connection_is_kept_back_for_a_while),
+#endif
     };
 
     return cmocka_run_group_tests_name("transport_inet", tests, NULL, NULL);

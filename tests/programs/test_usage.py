@@ -81,6 +81,8 @@ class Usage(unittest.TestCase):
                  "--max-workers=" + "9" * 30),
                 ("--spin-us must be a number from 0 to 1000000, "
                  'not "1000001".*', "--spin-us=1000001"),
+                ("--defer-accept must be a number from 0 to 3600000, "
+                 'not "soon".*', "--defer-accept=soon"),
                 ("--stack-size must be a number from 16384 to 1073741824, "
                  'not "16383".*', "--stack-size=16383"),
                 ("--stack-size is for coroutines, not for threading.*",
@@ -99,6 +101,13 @@ class Usage(unittest.TestCase):
         for strategy in STRATEGIES:
             with running(ECHOD, "--strategy", strategy, "--spin-us", "50",
                          "0") as program:
+                self.expect_echo(program)
+
+    @unittest.skipIf(os.environ.get("PLAIN_POSIX") == "1", "needs Linux")
+    def test_silent_clients_hold_nobody_up_if_asked(self):
+        with running(ECHOD, "--strategy", "synchronous", "--defer-accept",
+                     "60000", "0") as program:
+            with socket.create_connection(("127.0.0.1", program.port)):
                 self.expect_echo(program)
 
     def test_coroutines_have_the_stacks_asked_for(self):
@@ -131,6 +140,7 @@ class Usage(unittest.TestCase):
 
     def expect_echo(self, program):
         with socket.create_connection(("127.0.0.1", program.port)) as peer:
+            peer.settimeout(DEADLINE_S)
             peer.sendall(b"x")
             self.assertEqual(peer.recv(1), b"x")
 
@@ -148,6 +158,7 @@ class Usage(unittest.TestCase):
         for word in ("--tcp", "--udp", "--unix PATH", "--unix-dgram PATH",
                      "--bind ADDR", "127.0.0.1", "--strategy NAME",
                      *STRATEGIES, "--max-workers N", "--spin-us N",
+                     "--defer-accept MS",
                      "--stack-size BYTES", "--own-sockets", "--no-io-uring",
                      "--version", "PORT"):
             self.assertIn(word, done.stdout)

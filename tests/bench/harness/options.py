@@ -30,6 +30,9 @@ def add_common(parser: argparse.ArgumentParser,
         help="ours (by default all that the program says it has)")
     add("--echod-args", default="", metavar="ARGS",
         help="more options for our echo server")
+    add("--defer", action="store_true",
+        help="measure ours with deferred accept too, as sks:NAME+defer, where "
+             "each request has a connection")
     add("--size", type=int, default=64, choices=range(8, 4097),
         metavar="BYTES", help="length of a request (64)")
     add("--seconds", type=float,
@@ -111,6 +114,8 @@ def chosen_servers(options: argparse.Namespace) -> list[servers.Server]:
     """All servers whose name fits the patterns."""
     ours = servers.strategies(options.echod.absolute(),
                               chosen_strategies(options), options.echod_args)
+    if options.defer:
+        ours += [servers.deferring(server) for server in ours]
     everybody = (ours + servers.bare_peers(options.build.absolute())
                  + servers.python_peers(SOURCE)
                  + [servers.custom(text) for text in options.server])

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import CannotStart
@@ -49,9 +49,12 @@ class Server:
     peers: dict[str, str]  # protocol: the bare peer's name
     max_connections: int = 1_000_000
     required: bool = True  # failing to start is a fault, not an absence
+    rows: tuple[str, ...] = ()  # only rows of these kinds; (): of all
 
     def reason_against(self, row: Row) -> str | None:
         """Why this server has no part in the row, or None if it has."""
+        if self.rows and row.kind not in self.rows:
+            return f"only for {', '.join(self.rows)}"
         if not row.keeps_connections:
             return None
         if self.model == SINGLE and row.connections > 1:
@@ -195,6 +198,16 @@ def strategies(echod: Path, names: list[str], extra: str) -> list[Server]:
                       model, {"tcp": tcp, "udp": udp})
 
     return [make(name) for name in names]
+
+
+def deferring(server: Server) -> Server:
+    """An echo server of this library's that gets no silent connection, for
+    rows where each request has a connection."""
+    words = server.families["tcp"]
+    return replace(server, name=f"{server.name}+defer",
+                   families={"tcp": [words[0], "--defer-accept", "1000",
+                                     *words[1:]]},
+                   rows=("connect",))
 
 
 def custom(text: str) -> Server:
