@@ -23,7 +23,9 @@ enum http_method {
 
 /** Time limits in milliseconds, and the longest body in bytes. */
 struct http_limits {
-    int first_byte_ms;      /**< of a new connection until it says anything */
+    int defer_accept_ms;    /**< how long the system may keep one to itself that
+                                 says nothing; half of first_byte_ms at most */
+    int first_byte_ms;      /**< then, until it says anything */
     int head_ms;            /**< from the first byte of a head to its last */
     int body_ms;            /**< of a body, all of it */
     int idle_ms;            /**< between requests */

@@ -93,6 +93,14 @@ static void read_seconds(const struct program_option *option, void *field,
     *ms = (int)program_number(option, value, 1, SECONDS_MAX) * 1000;
 }
 
+static void read_seconds_or_none(const struct program_option *option,
+                                 void *field, char *value)
+{
+    int *ms = field;
+
+    *ms = (int)program_number(option, value, 0, SECONDS_MAX) * 1000;
+}
+
 static void read_bytes(const struct program_option *option, void *field,
                        char *value)
 {
@@ -124,6 +132,11 @@ static const struct program_option more[] = {
      read_log_format, 0, 0},
     {"quiet", NULL, "write no such lines", program_set_flag,
      offsetof(struct http_options, quiet), 0},
+    {"defer-accept", "S",
+     "seconds for which the system may keep a connection that says nothing, 10 "
+     "unless given; 0: none",
+     read_seconds_or_none,
+     offsetof(struct http_options, limits.defer_accept_ms), 0},
     {"first-byte-timeout", "S",
      "seconds for a new connection to say anything, 20 unless given",
      read_seconds, offsetof(struct http_options, limits.first_byte_ms), 0},

@@ -18,6 +18,7 @@ enum { LINGER_MS = 2000, LINGER_MAX = 16 * 1024 * 1024 };
 
 /* Four limits are the same, which spares setting the socket's own anew. */
 const struct http_limits http_default_limits = {
+    .defer_accept_ms = 10000,
     .first_byte_ms = 20000,
     .head_ms = 10000,
     .body_ms = 30000,
@@ -241,8 +242,13 @@ const sks_handler http_handler = {
 
 void http_prepare_server(sks_server *server, struct http_service *service)
 {
+    const struct http_limits *limits = &service->limits;
+
     sks_server_set_data(server, service);
     sks_server_set_rbufsize(server, HTTP_RBUFSIZE);
     sks_server_set_wbufsize(server, HTTP_WBUFSIZE);
-    sks_server_set_request_timeout_ms(server, service->limits.idle_ms);
+    sks_server_set_request_timeout_ms(server, limits->idle_ms);
+    /* The system may make twice as much of it. */
+    sks_server_set_defer_accept_ms(server, lesser(limits->defer_accept_ms,
+                                                  limits->first_byte_ms / 2));
 }

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unittest
 
-from running import running
+from running import running, wait_until
 from service import Connection, port_of, run, strategies
 
 SERVICE, PROGRAM = sys.argv[1:3]
@@ -147,6 +147,20 @@ class Options(unittest.TestCase):
     def test_first_byte_timeout(self):
         self.assertEqual(
             self.connect("--first-byte-timeout", "1").read_all(), b"")
+
+    @unittest.skipIf(os.environ.get("PLAIN_POSIX") == "1", "needs Linux")
+    def test_silent_clients_are_not_accepted(self):
+        silent = self.connect("--strategy", "synchronous")
+        with self.connect_to(silent.socket.getpeername()[1]) as other:
+            page = other.get("/metrics")[2]
+        self.assertIn(b"\nhttp_connections_open 1\n", page)
+        self.assertEqual(silent.get("/healthz")[0], 200)
+
+    def test_silent_clients_are_accepted_if_asked(self):
+        silent = self.connect("--defer-accept", "0")
+        with self.connect_to(silent.socket.getpeername()[1]) as other:
+            wait_until(lambda: b"\nhttp_connections_open 2\n"
+                       in other.get("/metrics")[2], "it is counted")
 
     def test_header_timeout(self):
         connection = self.connect("--header-timeout", "1")

@@ -39,6 +39,8 @@ class WrongUsage(unittest.TestCase):
         self.check("no strategy is called", "--strategy", "magic")
         self.check("PORT must be a number", "70000")
         self.check("one PORT is enough", "1", "2")
+        self.check("--defer-accept must be a number from 0",
+                   "--defer-accept", "-1")
 
     def test_faults_at_start_end_with_1(self):
         self.check("/nonexistent: No such file", "--directory",
