@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a buffer begins with, unless less may be held back. */
+/* What a buffer for a stream begins with, unless less may be held back. */
 enum { FIRST_ROOM = 2048 };
 
 void sks__wfile_open(sks_wfile *f, struct sks__stream *stream, size_t bufsize)
@@ -44,12 +44,19 @@ static int send_through(sks_wfile *f, const void *bytes, size_t n, int more)
 }
 
 /* Small pieces come in numbers: the buffer starts with room for some. */
+static size_t first_room(const sks_wfile *f)
+{
+    size_t room = f->stream != NULL ? FIRST_ROOM : SKS__BUFFER_SMALL;
+
+    return f->bufsize < room ? f->bufsize : room;
+}
+
 static int hold_back(sks_wfile *f, const void *bytes, size_t n)
 {
     struct sks__buffer *b = &f->buffer;
-    size_t room = f->bufsize < FIRST_ROOM ? f->bufsize : FIRST_ROOM;
 
     if (b->size - b->end < n) {
+        size_t room = first_room(f);
         int rc = sks__buffer_reserve(b, n > room ? n : room);
 
         if (rc < 0)

@@ -362,6 +362,25 @@ static void a_packet_is_collected(void **state)
     close(file);
 }
 
+/* A thread that keeps the memory of packets has it for their replies, too. */
+static void a_packet_takes_the_memory_of_another(void **state)
+{
+    struct sks__buffer packet = {.data = NULL};
+    const char *memory;
+    sks_wfile f;
+
+    (void)state;
+    sks__buffer_keep(1);
+    assert_int_equal(sks__buffer_reserve(&packet, SKS__BUFFER_SMALL), 0);
+    memory = packet.data;
+    sks__buffer_free(&packet);
+    sks__wfile_open_packet(&f, 65507);
+    assert_int_equal(sks_wfile_puts(&f, "text"), 0);
+    assert_ptr_equal(f.buffer.data, memory);
+    sks__wfile_close(&f);
+    sks__buffer_keep(0);
+}
+
 static void an_empty_packet_may_be_written(void **state)
 {
     sks_wfile f;
@@ -435,6 +454,7 @@ int main(void)
         UNIT_TEST(nothing_of_a_file_still_sends_what_was_held_back),
         UNIT_TEST(faults_of_a_file_stick),
         UNIT_TEST(a_packet_is_collected),
+        UNIT_TEST(a_packet_takes_the_memory_of_another),
         UNIT_TEST(an_empty_packet_may_be_written),
         UNIT_TEST(a_packet_that_outgrows_its_limit_is_refused),
         UNIT_TEST(faults_of_a_packet_are_told),
