@@ -1,8 +1,8 @@
 /* Log lines, and what becomes of a request's error. */
 #include "error.h"
+#include "fd.h"
 #include "server.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,14 +10,14 @@
 
 enum { LINE_SIZE = 512 };
 
-/* One write(2), so that lines of several workers do not mix. */
+/* One write(2), so that lines of several workers do not mix.  If nobody reads
+ * them any more, that is no reason to die of SIGPIPE. */
 static void to_standard_error(const char *text)
 {
     char line[LINE_SIZE + 16];
     int n = snprintf(line, sizeof line, "sockserver: %s\n", text);
 
-    while (write(STDERR_FILENO, line, (size_t)n) < 0 && errno == EINTR)
-        ;
+    sks__fd_write_all(STDERR_FILENO, line, (size_t)n);
 }
 
 void sks_server_log(sks_server *server, int level, const char *format, ...)

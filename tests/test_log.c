@@ -137,6 +137,22 @@ static void a_line_is_written_in_one_piece(void **state)
     sks_server_free(server);
 }
 
+static void nobody_dies_of_a_log_that_nobody_reads(void **state)
+{
+    sks_server *server = server_new();
+    int ends[2], kept = divert(ends);
+
+    (void)state;
+    unit_count_pipes();
+    close(ends[0]);
+    sks_server_log(server, SKS_ERROR, "an error");
+    ends[0] = dup(kept);
+    revert(kept, ends);
+    assert_int_equal(unit_pipes(), 0);
+    unit_forget_pipes();
+    sks_server_free(server);
+}
+
 /* --- errors of requests --- */
 
 static void an_error_is_told_to_the_hook_alone(void **state)
@@ -213,6 +229,7 @@ int main(void)
         UNIT_TEST(a_line_is_cut_at_511_bytes),
         UNIT_TEST(without_a_hook_warnings_and_worse_go_to_standard_error),
         UNIT_TEST(a_line_is_written_in_one_piece),
+        UNIT_TEST(nobody_dies_of_a_log_that_nobody_reads),
         UNIT_TEST(an_error_is_told_to_the_hook_alone),
         UNIT_TEST(without_a_hook_an_error_is_logged),
         UNIT_TEST(a_peer_that_went_away_is_no_error),
