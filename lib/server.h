@@ -202,6 +202,10 @@ int sks__server_is_told(const sks_server *server);
 /* The shutdowns asked for so far are obeyed; the next serve_forever serves. */
 void sks__server_obey(sks_server *server);
 
+/* For who was woken by `stop`: a shutdown may raise it only after serve_forever
+ * has obeyed it, and nobody would sleep any more. */
+void sks__server_calm(sks_server *server);
+
 /* Requests under way: of a worker its own, else of all processes. */
 unsigned sks__server_active(const sks_server *server);
 

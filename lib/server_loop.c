@@ -179,6 +179,8 @@ int sks__server_turn(sks_server *server, enum sks__server_turn turn,
         sks__wakeup_clear(&server->turn);
         sks__server_resume(server);
     }
+    if (turn != SKS__TURN_DRAINING && w.fds[1].revents != 0)
+        sks__server_calm(server);
     rc = process_next(server, &w);
     if (server->strategy.service_actions != NULL)
         server->strategy.service_actions(server->strategy_self, server);

@@ -131,13 +131,17 @@ static int poll_listeners(sks_server *server, int64_t until)
 {
     struct pollfd fds[1 + SKS__LISTENERS_MAX];
     size_t n = 0;
+    int rc;
 
     fds[n++] = (struct pollfd){.fd = server->stop.read_fd, .events = POLLIN};
     for (size_t i = 0;
          i < server->listener_count && !sks__server_is_paused(server); i++)
         fds[n++] =
             (struct pollfd){.fd = server->listeners[i].fd, .events = POLLIN};
-    return sks__fd_poll(fds, n, until);
+    rc = sks__fd_poll(fds, n, until);
+    if (fds[0].revents != 0)
+        sks__server_calm(server);
+    return rc;
 }
 
 /* Through the strategy, which waits for one descriptor. */
@@ -147,10 +151,14 @@ static int await_listeners(sks_server *server, int64_t until)
                                  .self = server->strategy_self};
     int fd = sks__server_is_paused(server) ? server->stop.read_fd
                                            : sks_server_fileno(server);
+    int rc;
 
     if (fd < 0)
         return fd;
-    return sks__waiter_wait(&waiter, fd, POLLIN, sks__clock_left_ms(until));
+    rc = sks__waiter_wait(&waiter, fd, POLLIN, sks__clock_left_ms(until));
+    if (rc > 0)
+        sks__server_calm(server); /* which one it was is not known */
+    return rc;
 }
 
 /* Until a listener or a wake-up is ready, or the moment has come. */

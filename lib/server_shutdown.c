@@ -73,6 +73,15 @@ void sks__server_stop_here(sks_server *server)
     errno = kept;
 }
 
+void sks__server_calm(sks_server *server)
+{
+    if (sks_server_stopping(server))
+        return;
+    sks__wakeup_clear(&server->stop);
+    if (sks_server_stopping(server))
+        sks__wakeup_raise(&server->stop);
+}
+
 void sks__server_obey(sks_server *server)
 {
     sks__wakeup_clear(&server->stop);
