@@ -422,7 +422,8 @@ SKS_API int sks_server_handle_request(sks_server *server);
  * shuts down their connections, then joins or reaps what ran them.  Without
  * block_on_close it does not wait.  Any thread but one that runs a request of
  * this server (there SKS_ESTATE: ask for shutdown instead); ends a
- * serve_forever in another thread first.
+ * serve_forever in another thread first, and waits for a close in another one,
+ * to return SKS_ECLOSED then.
  * @return 0; SKS_ETIMEDOUT if requests that no connection holds up still run,
  *         which keep what they need until they end */
 SKS_API int sks_server_close(sks_server *server);

@@ -133,7 +133,7 @@ struct sks_server {
     unsigned long taken_max;  /* of a worker: it retires then; 0: never */
 
     pthread_mutex_t lock;      /* guards what follows */
-    pthread_cond_t left;       /* serving became 0 */
+    pthread_cond_t left;       /* serving or has_closer became 0 */
     struct sks__pool bookings; /* of struct sks__booking */
     struct sks__list requests; /* bookings of those that may be interrupted */
     sks_request *spares[SKS__SPARES_MAX]; /* memory of requests that ended */
@@ -142,6 +142,7 @@ struct sks_server {
     int serving;             /* a thread is in the default loop or serve */
     pthread_t server_thread; /* which */
     int closing;             /* nothing may begin to serve any more */
+    int has_closer;          /* a thread is closing it */
     int orphaned;            /* freed by its owner while a thread serves */
     const struct sks__listener *broken; /* the first that failed a worker */
     int broken_by;                      /* its error */

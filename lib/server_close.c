@@ -97,27 +97,60 @@ static void stop_strategy(sks_server *server, int block)
     server->strategy_started = 0;
 }
 
+static void set_closed(sks_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->closed = 1;
+    pthread_mutex_unlock(&server->lock);
+}
+
 static void finish_closing(sks_server *server, int ended)
 {
     stop_strategy(server, ended && server->options.block_on_close);
     close_stream_listeners(server);
     if (atomic_load(&server->tally->active) == 0)
         sks__server_drop_listeners(server, 0);
-    server->closed = 1;
+    set_closed(server);
+}
+
+static int tell_closed(sks_server *server)
+{
+    return server->fault != 0
+               ? server->fault
+               : sks__server_fail(server, SKS_ECLOSED, "the server is closed");
 }
 
 /* In a forked child nothing is ended but the child's own copies. */
-static void forget_copies(sks_server *server)
+static int forget_copies(sks_server *server)
 {
+    if (server->closed)
+        return tell_closed(server);
     sks__server_drop_listeners(server, 0);
     server->strategy_started = 0;
     server->closed = 1;
+    return 0;
 }
 
-static void begin_closing(sks_server *server)
+/* One thread at a time: 1, or 0 if an earlier one has closed the server. */
+static int begin_closing(sks_server *server)
 {
+    int closed;
+
     pthread_mutex_lock(&server->lock);
     server->closing = 1;
+    while (server->has_closer)
+        pthread_cond_wait(&server->left, &server->lock);
+    closed = server->closed;
+    server->has_closer = !closed;
+    pthread_mutex_unlock(&server->lock);
+    return !closed;
+}
+
+static void end_closing(sks_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->has_closer = 0;
+    pthread_cond_broadcast(&server->left);
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -126,7 +159,6 @@ static int close_owned(sks_server *server)
     int64_t until = sks__clock_after(server->options.drain_timeout_ms);
     int ended = 1;
 
-    begin_closing(server);
     sks_server_shutdown(server);
     sks__server_interrupt(server, 0);
     if (await_left(server, until)) {
@@ -147,39 +179,52 @@ static int close_owned(sks_server *server)
     return server->fault;
 }
 
+static int close_once(sks_server *server)
+{
+    int rc;
+
+    if (!begin_closing(server))
+        return tell_closed(server);
+    rc = close_owned(server);
+    end_closing(server);
+    return rc;
+}
+
 int sks_server_close(sks_server *server)
 {
+    int rc;
+
     if (server == NULL)
         return -ENOMEM;
-    if (server->closed && server->fault != 0)
-        return server->fault;
-    if (server->closed)
-        return sks__server_fail(server, SKS_ECLOSED, "the server is closed");
     if (is_inside(server))
         return sks__server_fail(server, SKS_ESTATE,
                                 "a request cannot close its own server");
-    if (sks__server_is_copy(server)) {
-        forget_copies(server);
-        return 0;
-    }
-    return close_owned(server);
+    if (sks__server_is_copy(server))
+        return forget_copies(server);
+    sks_server_hold(server); /* another thread may free it meanwhile */
+    rc = close_once(server);
+    sks_server_release(server);
+    return rc;
 }
 
 /* The owner frees the server inside of one of its requests, or while one does
- * not end.  A thread that serves will close it; else the last request does the
- * rest. */
+ * not end.  A thread that serves will close it, or one that closes goes on;
+ * else the last request does the rest. */
 static void abandon(sks_server *server)
 {
-    int serving;
+    int closed, others_will;
 
     if (sks__server_is_copy(server))
         return; /* it ends with this process */
     pthread_mutex_lock(&server->lock);
-    serving = server->serving;
-    server->orphaned = serving;
+    closed = server->closed;
+    server->orphaned = server->serving;
+    others_will = server->serving || server->has_closer;
     pthread_mutex_unlock(&server->lock);
+    if (closed)
+        return;
     sks_server_shutdown(server);
-    if (!serving)
+    if (!others_will)
         finish_closing(server, 0);
 }
 
@@ -189,8 +234,7 @@ void sks_server_free(sks_server *server)
         return;
     sks__signals_forget(server);
     sks_server_close(server);
-    if (!server->closed)
-        abandon(server);
+    abandon(server);
     sks__overflow_forget(server);
     sks_server_release(server);
 }
