@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
@@ -118,6 +119,7 @@ static sks_server *server_new(int socktype)
     sks__list_init(&server->requests);
     atomic_init(&server->exposed_fd, -1);
     atomic_init(&server->holds, 1);
+    atomic_init(&server->owner, getpid());
     if (open_locks(server) < 0) {
         free(server);
         return NULL;

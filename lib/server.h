@@ -119,7 +119,8 @@ struct sks_server {
 
     int fault; /* the first setter's; sticks */
     int bound, closed;
-    atomic_int owner;                 /* the process that bound it or serves */
+    atomic_int owner;                 /* the process that made it, bound it or
+                                         serves */
     int detached;                     /* in a forked child, for one request */
     sks_request *kept;                /* which, or NULL */
     struct sks__buffer childs_buffer; /* for it; allocated by the parent, since
@@ -176,7 +177,8 @@ enum sks__fd_mode sks__server_mode(const sks_server *server);
 void sks__server_set_handler(sks_server *server, const sks_handler *handler);
 void sks__server_open_wakeups(sks_server *server);
 
-/* True in a forked child of the process that binds or serves. */
+/* True in a forked child of the process that made the server, unless the child
+ * itself binds or serves it. */
 int sks__server_is_copy(const sks_server *server);
 
 /* In a forked child: locks that nobody holds, since another thread of the

@@ -6,8 +6,7 @@
 
 int sks__server_is_copy(const sks_server *server)
 {
-    return server->detached ||
-           (server->owner != 0 && server->owner != getpid());
+    return server->detached || server->owner != getpid();
 }
 
 void sks__server_renew_locks(sks_server *server)

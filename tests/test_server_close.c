@@ -1,4 +1,4 @@
-/* Closing from several threads: lib/server_close.c.  What
+/* Closing from several threads, and in a child: lib/server_close.c.  What
  * becomes of requests meanwhile is the contract's. */
 #include "unit_serving.h"
 #include "unit.h"
@@ -71,6 +71,25 @@ static void a_server_may_be_freed_while_another_thread_closes_it(void **state)
     serving_join();
 }
 
+/* --- a forked child --- */
+
+static int free_copy(void *server)
+{
+    sks_server_free(server);
+    return 0;
+}
+
+static void a_child_may_free_its_copy_though_nobody_bound_it(void **state)
+{
+    sks_server *server = unit_server();
+
+    (void)state;
+    sks_server_set_timeout_ms(server, 0);
+    assert_int_equal(unit_fork(free_copy, server), 0);
+    assert_int_equal(sks_server_handle_request(server), 0);
+    sks_server_free(server);
+}
+
 #define SERVING_TEST(test)                                                     \
     cmocka_unit_test_setup_teardown(test, serving_begin, serving_end)
 
@@ -79,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SERVING_TEST(only_one_thread_closes_and_others_wait_for_it),
         SERVING_TEST(a_server_may_be_freed_while_another_thread_closes_it),
+        UNIT_TEST(a_child_may_free_its_copy_though_nobody_bound_it),
     };
 
     leak_start_first_thread();
