@@ -217,22 +217,12 @@ void sks__stack_cache_free(struct sks__stack_cache *cache)
 {
     if (cache == NULL)
         return;
-    sks__stack_cache_shrink(cache, 0);
-    while (!sks__list_is_empty(&cache->with_cold))
-        slab_free(slab_with_cold(cache));
-    free(cache);
-}
-
-void sks__stack_cache_shrink(struct sks__stack_cache *cache, size_t keep)
-{
-    while (cache->kept_count > keep) {
+    while (cache->kept != NULL) {
         struct sks__stack *stack = take_kept(cache);
 
         cool(stack->slab, stack->index);
     }
-}
-
-size_t sks__stack_cache_kept(const struct sks__stack_cache *cache)
-{
-    return cache->kept_count;
+    while (!sks__list_is_empty(&cache->with_cold))
+        slab_free(slab_with_cold(cache));
+    free(cache);
 }

@@ -38,13 +38,6 @@ struct sks__stack_cache *sks__stack_cache_new(size_t size, size_t keep);
 /* Every stack must have been given back.  NULL is allowed. */
 void sks__stack_cache_free(struct sks__stack_cache *cache);
 
-/* Gives the memory of kept stacks back to the system, until no more than keep
- * are left: for a loop that went idle. */
-void sks__stack_cache_shrink(struct sks__stack_cache *cache, size_t keep);
-
-/* How many stacks are kept. */
-size_t sks__stack_cache_kept(const struct sks__stack_cache *cache);
-
 /* A stack, the one given back last if any is kept; its contents are whatever
  * the one before left.  NULL when the system has no memory or mappings left. */
 struct sks__stack *sks__stack_take(struct sks__stack_cache *cache);

@@ -99,11 +99,6 @@ void sks__timers_remove(struct sks__timers *timers, struct sks__timer *timer)
         *used_of(timers, timer->place) &= ~bit_of(timer->place);
 }
 
-int sks__timers_armed(const struct sks__timer *timer)
-{
-    return timer->link != NULL && timer->deadline != SKS__NEVER;
-}
-
 /* When the place's slot begins. */
 static int64_t time_of(int64_t now, unsigned place)
 {

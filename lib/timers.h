@@ -57,10 +57,6 @@ void sks__timers_cancel(struct sks__timer *timer);
  * removed. */
 void sks__timers_remove(struct sks__timers *timers, struct sks__timer *timer);
 
-/* True if the node's deadline is set, and has not been handed out by
- * sks__timers_pop(). */
-int sks__timers_armed(const struct sks__timer *timer);
-
 /* Milliseconds from now until sks__timers_pop() should be called, as poll(2)
  * takes them; -1 if there is nothing to wait for.  Never later than the first
  * deadline, but maybe earlier. */

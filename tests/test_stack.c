@@ -187,7 +187,6 @@ static void no_more_than_the_bound_are_kept(void **state)
 
     (void)state;
     give(stacks, 5);
-    assert_int_equal(sks__stack_cache_kept(cache), 2);
     stacks = __real_malloc(5 * sizeof(struct sks__stack *));
     for (int i = 0; i < 5; i++) {
         stacks[i] = sks__stack_take(cache);
@@ -195,22 +194,6 @@ static void no_more_than_the_bound_are_kept(void **state)
         assert_int_equal(((char *)stacks[i])[-1], i < 2);
     }
     give(stacks, 5);
-    sks__stack_cache_free(cache);
-}
-
-static void a_cache_shrinks_when_told(void **state)
-{
-    struct sks__stack_cache *cache =
-        sks__stack_cache_new(SKS__STACK_SIZE, 1000);
-
-    (void)state;
-    give(take(cache, 1000), 1000);
-    assert_int_equal(sks__stack_cache_kept(cache), 1000);
-    sks__stack_cache_shrink(cache, 10);
-    assert_int_equal(sks__stack_cache_kept(cache), 10);
-    sks__stack_cache_shrink(cache, 0);
-    assert_int_equal(sks__stack_cache_kept(cache), 0);
-    give(take(cache, 1000), 1000);
     sks__stack_cache_free(cache);
 }
 
@@ -237,7 +220,7 @@ static size_t many(void)
 static void the_memory_of_many_stacks_comes_back(void **state)
 {
     size_t n = many();
-    struct sks__stack_cache *cache = sks__stack_cache_new(SKS__STACK_SIZE, 64);
+    struct sks__stack_cache *cache = sks__stack_cache_new(SKS__STACK_SIZE, 0);
     long all = pages(0), resident = pages(1), peak;
     struct sks__stack **stacks = take(cache, n);
 
@@ -246,12 +229,10 @@ static void the_memory_of_many_stacks_comes_back(void **state)
     shuffle(stacks, n);
     peak = pages(1);
     give(stacks, n);
-    assert_int_equal(sks__stack_cache_kept(cache), 64);
     if (!SANITIZED && !RUNNING_ON_VALGRIND && peak > 0) {
         assert_true(peak - resident >= (long)n);
         assert_true(pages(1) - resident < (long)n / 20);
     }
-    sks__stack_cache_shrink(cache, 0);
     /* One slab may stay for the next, and what described the others. */
     if (!SANITIZED && !RUNNING_ON_VALGRIND && peak > 0)
         assert_true(pages(0) - all <= 64 * 16 + (long)n / 1000);
@@ -295,7 +276,7 @@ enum { MODEL_STACKS = 300 };
 struct model {
     struct sks__stack_cache *cache;
     struct sks__stack *stacks[MODEL_STACKS];
-    size_t n, keep;
+    size_t n;
 };
 
 /* Each stack's own address stands at both its ends. */
@@ -319,7 +300,6 @@ static void model_give(struct model *m)
     assert_ptr_equal(sks__stack_guard_owner(low(stack) - 1), stack);
     m->stacks[i] = m->stacks[--m->n];
     sks__stack_give(stack);
-    assert_true(sks__stack_cache_kept(m->cache) <= m->keep);
 }
 
 static void model_run(struct model *m)
@@ -333,8 +313,6 @@ static void model_run(struct model *m)
             model_take(m);
         else if (!taking && m->n > 0)
             model_give(m);
-        else if (rand() % 50 == 0)
-            sks__stack_cache_shrink(m->cache, 3);
     }
     while (m->n > 0)
         model_give(m);
@@ -347,9 +325,8 @@ static void no_two_hold_the_same_stack(void **state)
     (void)state;
     print_seed((unsigned)time(NULL));
     for (size_t i = 0; i < sizeof keeps / sizeof *keeps; i++) {
-        struct model m = {.keep = keeps[i]};
+        struct model m = {.cache = sks__stack_cache_new(16 * 1024, keeps[i])};
 
-        m.cache = sks__stack_cache_new(16 * 1024, m.keep);
         model_run(&m);
         sks__stack_cache_free(m.cache);
     }
@@ -419,7 +396,6 @@ int main(void)
         TEST(the_stack_given_back_last_is_taken_first),
         TEST(a_kept_stack_costs_no_system_call),
         TEST(no_more_than_the_bound_are_kept),
-        TEST(a_cache_shrinks_when_told),
         TEST(a_lone_stack_is_not_mapped_anew_each_time),
         TEST(the_memory_of_many_stacks_comes_back),
         TEST(guards_inside_a_mapping_do_not_split_it),
