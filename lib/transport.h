@@ -63,6 +63,7 @@ struct sks__listener {
     unsigned set; /* whose: see sks_strategy.listener_sets; 0: everybody's */
     struct sks__endpoint *adopted; /* bound elsewhere; NULL: by us */
     int limit_ms; /* time limits that accepted sockets have; -1: none */
+    int defers;   /* connections come with their first bytes, mostly */
     int knows_destination;        /* packets tell which address they came to */
     struct sks__unix_path *path;  /* to remove on close; NULL: none */
     char text[SKS__ADDRESS_TEXT]; /* the address */

@@ -17,9 +17,12 @@ struct meeting {
     int client;
 };
 
+static int waits_made;
+
 static int strategys_wait(void *self, int fd, short events, int ms)
 {
     (void)self;
+    waits_made++;
     return sks__fd_wait(fd, events, ms);
 }
 
@@ -34,6 +37,15 @@ static void connect_client(struct meeting *m)
                        errno);
 }
 
+/* Of a server that is ready to be bound. */
+static void begin(struct meeting *m)
+{
+    assert_int_equal(sks_server_bind(m->server), 0);
+    m->listener = &m->server->listeners[0];
+    m->request = sks__request_new(m->server, m->listener);
+    connect_client(m);
+}
+
 /* waits: the strategy waits, so that nothing may block. */
 static void meet(struct meeting *m, int waits, int nodelay)
 {
@@ -44,10 +56,7 @@ static void meet(struct meeting *m, int waits, int nodelay)
     sks_server_set_request_timeout_ms(m->server, 7890);
     if (waits)
         m->server->strategy.wait = strategys_wait;
-    assert_int_equal(sks_server_bind(m->server), 0);
-    m->listener = &m->server->listeners[0];
-    m->request = sks__request_new(m->server, m->listener);
-    connect_client(m);
+    begin(m);
     assert_true(deadline_poll(m->listener->fd, POLLIN, DEADLINE_MS));
 }
 
@@ -93,6 +102,32 @@ static void a_connection_gets_what_the_options_say(void **state)
         part(&m);
     }
 }
+
+#ifndef SKS_PLAIN_POSIX
+
+/* With its first bytes there, a wait for them would be for nothing. */
+static void a_deferred_connection_is_read_before_it_is_waited_for(void **state)
+{
+    (void)state;
+    for (int defers = 0; defers < 2; defers++) {
+        struct meeting m = {
+            .server = sks_tcp_server_new("127.0.0.1", 0, unit_handler())};
+        const void *data;
+
+        sks_server_set_defer_accept_ms(m.server, defers ? 60000 : 0);
+        m.server->strategy.wait = strategys_wait;
+        begin(&m);
+        assert_int_equal(__real_send(m.client, "x", 1, 0), 1);
+        assert_true(deadline_poll(m.listener->fd, POLLIN, DEADLINE_MS));
+        receive(&m);
+        waits_made = 0;
+        assert_int_equal(sks_rfile_peek(&m.request->rfile, 1, &data), 1);
+        assert_int_equal(waits_made, !defers);
+        part(&m);
+    }
+}
+
+#endif
 
 static void an_adopted_listener_makes_no_difference(void **state)
 {
@@ -255,6 +290,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(a_connection_gets_what_the_options_say),
+#ifndef SKS_PLAIN_POSIX
+        UNIT_TEST(a_deferred_connection_is_read_before_it_is_waited_for),
+#endif
         UNIT_TEST(an_adopted_listener_makes_no_difference),
         UNIT_TEST(it_blocks_unless_the_strategy_waits),
         UNIT_TEST(the_client_is_known_by_its_address),
