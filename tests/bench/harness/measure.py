@@ -50,16 +50,19 @@ def speed(bench: Bench, server: Server, row: Row) -> dict[str, float]:
         procfs.refuse_hidden_children(pid)
         with load_on(running.port, row, bench.load) as load:
             before = procfs.settled_cpu_seconds(pid)
+            faults_before = procfs.page_faults(pid)
             others = _Others(bench, pid, load.pid)
             result = load.run()
             foreign = others.share(result.seconds)
             cpu = procfs.settled_cpu_seconds(pid) - before
+            faults = procfs.page_faults(pid) - faults_before
     if cpu <= 0 or result.round_trips == 0:
         raise BenchError("nothing was measured")
     return {**asdict(result), "cpu_seconds": cpu,
             "requests_per_second": result.round_trips / result.seconds,
             "requests_per_cpu_second": result.round_trips / cpu,
             "cpu_us_per_request": cpu / result.round_trips * 1e6,
+            "page_faults_per_request": faults / result.round_trips,
             "busy": cpu / result.seconds, "foreign": foreign}
 
 

@@ -37,6 +37,7 @@ class Stat:
     parent: int
     state: str
     reaped_seconds: float
+    page_faults: int  # its own and those of the children that it has reaped
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def read_stat(pid: int) -> Stat | None:
     # The name, in parentheses, may itself hold blanks and parentheses.
     fields = text.rpartition(")")[2].split()
     reaped = (int(fields[13]) + int(fields[14])) * TICK
-    return Stat(pid, int(fields[1]), fields[0], reaped)
+    faults = int(fields[7]) + int(fields[8])
+    return Stat(pid, int(fields[1]), fields[0], reaped, faults)
 
 
 def family(root: int) -> list[Stat]:
@@ -107,6 +109,12 @@ def settled_cpu_seconds(root: int, deadline: float = 2.0) -> float:
         if now - before < 0.0002 or time.monotonic() > end:
             return now
         before = now
+
+
+def page_faults(root: int) -> int:
+    """Page faults without input and output of the process, its threads and all
+    descendants so far: memory touched first, or copied after a fork."""
+    return sum(stat.page_faults for stat in family(root))
 
 
 def busy_seconds(cores: set[int]) -> float:

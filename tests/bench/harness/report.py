@@ -17,6 +17,8 @@ Medians of interleaved runs, {rounds} of each server, of {seconds:g} s each.
 - floor: the same as a multiple of the bare loop's,
   {floors}
 - calls: system calls a round trip
+- faults: page faults a connection, in all processes: memory that is touched
+  first, or copied after a fork
 - memory: KiB a connection, all processes together: user space (PSS, with its
   share of what the server holds at rest), page tables, kernel stacks (16 KiB
   a thread); not counted are sockets, the same for all; measured once"""
@@ -52,7 +54,7 @@ def section(results: Results, size: int) -> str:
 def _speed_table(results: Results, floor: str) -> str:
     columns = ["server", "requests/s", "per CPU second", "CPU us",
                "busy", "own peer", "floor", "p50 us", "p99 us", "p99.9 us",
-               "calls"]
+               "calls", *_faults_column(results)]
     return table(columns, [_speed_line(results, server, floor)
                             for server in results.measured()])
 
@@ -70,7 +72,14 @@ def _speed_line(results: Results, server: Server, floor: str) -> list[str]:
             _ratio(results, name, floor, "cpu_us_per_request"),
             *(f"{results.median(name, figure):,.0f}"
               for figure in ("p50_us", "p99_us", "p99_9_us")),
-            f"{sum(calls.values()):.2f}" if calls else "-"]
+            f"{sum(calls.values()):.2f}" if calls else "-",
+            *(f"{results.median(name, 'page_faults_per_request'):.2f}"
+              for _ in _faults_column(results))]
+
+
+def _faults_column(results: Results) -> list[str]:
+    """Where connections are kept, page faults tell nothing of a request."""
+    return ["faults"] if results.row.kind == "connect" else []
 
 
 def _memory_table(results: Results) -> str:
