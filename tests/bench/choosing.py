@@ -9,7 +9,6 @@ table has what was measured until then.  The exit status is 1 if anything
 failed that should not have.
 """
 
-import argparse
 import resource
 import shlex
 import sys
@@ -21,7 +20,8 @@ from harness.results import Results
 from harness.rows import Row
 from harness.servers import SPARE_DESCRIPTORS, Server, strategies
 from harness.session import (candidates, describe, make_bench, measure_row,
-                             prepare, say, write_json)
+                             prepare, run_program, say, tell_faults,
+                             write_json)
 
 # More processes than that at a time tell nothing new, but take minutes.
 MOST_PROCESSES = 1000
@@ -63,10 +63,8 @@ def counts(text: str) -> list[int]:
 
 def parse(arguments: list[str]) -> Namespace:
     """The options, with the defaults of a full or a quick run."""
-    parser = argparse.ArgumentParser(
-        description="Measures what one chooses a strategy by.", epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_common(parser, FULL)
+    parser = options.common_parser("Measures what one chooses a strategy by.",
+                                   EPILOG, FULL)
     add = parser.add_argument
     add("--idle", type=count, metavar="N",
         help="idle connections to measure memory over (10000)")
@@ -76,8 +74,7 @@ def parse(arguments: list[str]) -> Namespace:
         help="connections that make round trips (1,64,1000,10000)")
     add("--latency-at", type=count, metavar="N",
         help="the one of these whose latencies are told (64)")
-    args = parser.parse_args(arguments)
-    options.set_defaults(args, QUICK if args.quick else FULL)
+    args = options.parse_with(parser, arguments, FULL, QUICK)
     if args.latency_at not in args.counts:
         args.latency_at = args.counts[-1]
     return args
@@ -160,23 +157,8 @@ def run(args: Namespace) -> int:
     measure_all(args, bench, plan)
     if args.json:
         write_json(args, facts, plan.rows())
-    found = faults(plan)
-    for fault in found:
-        say(f"choosing.py: {fault}")
-    return 1 if found else 0
-
-
-def main() -> int:
-    """The program."""
-    args = parse(sys.argv[1:])
-    try:
-        return run(args)
-    except (ValueError, OSError) as error:
-        say(f"choosing.py: {error}")
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return tell_faults(faults(plan))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(run, parse(sys.argv[1:])))

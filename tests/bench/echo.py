@@ -16,7 +16,8 @@ from harness.errors import BenchError
 from harness.results import Results
 from harness.rows import Row
 from harness.session import (candidates, describe, make_bench, measure_row,
-                             prepare, say, write_json)
+                             prepare, run_program, say, tell_faults,
+                             write_json)
 
 
 def count_syscalls(bench: measure.Bench, found: Results,
@@ -58,7 +59,11 @@ def measure_all(args: Namespace, bench: measure.Bench,
 
 
 def run(args: Namespace) -> int:
-    """The whole benchmark."""
+    """The whole benchmark, or the names of the servers in it."""
+    if args.list:
+        print(*(server.name for server in options.chosen_servers(args)),
+              sep="\n")
+        return 0
     asked_for = rows.parse(args.rows)
     prepare(args.deadline)
     bench = make_bench(args)
@@ -68,27 +73,8 @@ def run(args: Namespace) -> int:
     everything = measure_all(args, bench, asked_for)
     if args.json:
         write_json(args, facts, everything)
-    faults = results.faults(everything)
-    for fault in faults:
-        say(f"echo.py: {fault}")
-    return 1 if faults else 0
-
-
-def main() -> int:
-    """The program."""
-    args = options.parse(sys.argv[1:])
-    try:
-        if args.list:
-            print(*(server.name for server in options.chosen_servers(args)),
-                  sep="\n")
-            return 0
-        return run(args)
-    except (ValueError, OSError) as error:
-        say(f"echo.py: {error}")
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return tell_faults(results.faults(everything))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(run, options.parse(sys.argv[1:])))

@@ -18,10 +18,13 @@ cmake -S tests/bench -B build/bench-only && cmake --build build/bench-only
 """
 
 
-def add_common(parser: argparse.ArgumentParser,
-               defaults: Mapping[str, object]) -> None:
+def common_parser(description: str, epilog: str,
+                  defaults: Mapping[str, object]) -> argparse.ArgumentParser:
     """What every program has that starts echo servers and measures them."""
-    add = parser.add_argument
+    result = argparse.ArgumentParser(
+        description=description, epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = result.add_argument
     add("--build", type=Path, default=Path("build/bench"), metavar="DIR",
         help="where bench_load and the peers are (build/bench)")
     add("--echod", type=Path, default=Path("build/bin/sockserver-echod"),
@@ -53,23 +56,24 @@ def add_common(parser: argparse.ArgumentParser,
         help=f"give up after so many seconds ({defaults['deadline']})")
     add("--quick", action="store_true",
         help="short runs, one round, few connections: a smoke test")
+    return result
 
 
-def set_defaults(chosen: argparse.Namespace,
-                 defaults: Mapping[str, object]) -> None:
-    """Fills in what the command line does not say."""
-    for name, value in defaults.items():
+def parse_with(parser: argparse.ArgumentParser, arguments: list[str],
+               full: Mapping[str, object],
+               quick: Mapping[str, object]) -> argparse.Namespace:
+    """The options, with the defaults of a full or a quick run."""
+    chosen = parser.parse_args(arguments)
+    for name, value in (quick if chosen.quick else full).items():
         if getattr(chosen, name) is None:
             setattr(chosen, name, value)
+    return chosen
 
 
 def parser() -> argparse.ArgumentParser:
     """The options and their defaults."""
-    result = argparse.ArgumentParser(
-        description="Compares echo servers on the loopback interface.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_common(result, _FULL)
+    result = common_parser("Compares echo servers on the loopback interface.",
+                           EPILOG, _FULL)
     add = result.add_argument
     add("--server", action="append", default=[], metavar="NAME=COMMAND",
         help="one more server, compared with the floor; {port} in COMMAND "
@@ -90,10 +94,8 @@ _QUICK = {"rows": rows.QUICK, "seconds": 0.1, "warmup": 0.0, "rounds": 1,
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """The options, with the defaults of a full or a quick run."""
-    result = parser().parse_args(arguments)
-    set_defaults(result, _QUICK if result.quick else _FULL)
-    return result
+    """The options of a comparison of echo servers."""
+    return parse_with(parser(), arguments, _FULL, _QUICK)
 
 
 def chosen_strategies(options: argparse.Namespace) -> list[str]:

@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -27,6 +28,25 @@ def say(text: str) -> None:
 def give_up(number: int, _frame: FrameType | None) -> None:
     """A signal ends the program like an error: what runs is stopped."""
     raise SystemExit(f"{PROGRAM}: ended by {signal.Signals(number).name}")
+
+
+def run_program(run: Callable[[Namespace], int], args: Namespace) -> int:
+    """The exit status of a program that run is: 2 if what it was asked for
+    cannot be done."""
+    try:
+        return run(args)
+    except (ValueError, OSError) as error:
+        say(f"{PROGRAM}: {error}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def tell_faults(found: list[str]) -> int:
+    """What failed, if anything: the exit status."""
+    for fault in found:
+        say(f"{PROGRAM}: {fault}")
+    return 1 if found else 0
 
 
 def prepare(deadline: int) -> None:
