@@ -1,11 +1,10 @@
 /* Servers that run out of descriptors, and other trouble with accepting. */
 #include "contract.h"
 #include "support/real.h"
+#include "support/shortage.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 enum { CLIENTS = 5, TURNS = 60 };
 
@@ -167,69 +166,35 @@ the_server_goes_on_when_a_connection_is_lost_in_the_queue(struct contract *c)
 
 /* --- for real --- */
 
-/* The lowest limit that lets the process open so many more. */
-static rlim_t limit_for(int spare)
-{
-    int fd = 0;
-
-    for (;; fd++) {
-        if (fcntl(fd, F_GETFD) >= 0)
-            continue;
-        if (spare-- == 0)
-            return (rlim_t)fd;
-    }
-}
-
-/* Lets the process open only so many more.  Returns the limit that was. */
-static struct rlimit use_up_descriptors(int spare)
-{
-    struct rlimit before, now;
-
-    assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
-    now = before;
-    now.rlim_cur = limit_for(spare);
-    assert_return_code(setrlimit(RLIMIT_NOFILE, &now), errno);
-    return before;
-}
-
-static void give_back_descriptors(struct rlimit before)
-{
-    assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
-}
-
 /* Clients that wait at a server which really lacks descriptors: they come while
  * accept only seems to fail, because they need some too. */
-static struct rlimit bring_clients_in_vain(struct contract *c, int *fds,
-                                           int spare)
+static void bring_clients_in_vain(struct contract *c, int *fds, int spare)
 {
     long long start = deadline_now_ms();
-    struct rlimit before;
 
     fault_set(FAULT_ACCEPT, 0, FAULT_ALWAYS, EMFILE);
     bring_clients(c, fds);
     while (fault_hits(FAULT_ACCEPT) == 0)
         assert_true(deadline_nap(start));
-    before = use_up_descriptors(spare);
+    shortage_begin(spare);
     fault_clear();
     while (fault_calls(FAULT_ACCEPT) == 0 && deadline_nap(start))
         continue;
-    return before;
 }
 
 /* However few there are: a request that needs more than one must not fail for
  * the second. */
 static void clients_wait_until_there_are_descriptors_again(struct contract *c)
 {
-    struct rlimit before;
     int fds[CLIENTS];
 
     make_echo(c);
     contract_start(c);
     contract_echo(c);
     for (int spare = 0; spare < 3; spare++) {
-        before = bring_clients_in_vain(c, fds, spare);
+        bring_clients_in_vain(c, fds, spare);
         contract_turns(c, 10);
-        give_back_descriptors(before);
+        shortage_end();
         expect_all_served(fds);
     }
 }
@@ -237,7 +202,6 @@ static void clients_wait_until_there_are_descriptors_again(struct contract *c)
 /* One client leaves, and the others are served in the place that it had. */
 static void clients_wait_until_another_leaves(struct contract *c)
 {
-    struct rlimit before;
     int first, fds[CLIENTS];
 
     make_echo(c);
@@ -245,13 +209,13 @@ static void clients_wait_until_another_leaves(struct contract *c)
     first = contract_connect(c);
     client_say(first, "first\n");
     client_expect(first, "first\n");
-    before = bring_clients_in_vain(c, fds, 0);
+    bring_clients_in_vain(c, fds, 0);
     client_finish(first);
     client_expect_eof(first);
     for (int i = 0; i < CLIENTS; i++)
         if (client_receive_some(fds[i], (char[8]){0}, 6) != 6)
             break;
-    give_back_descriptors(before);
+    shortage_end();
     for (int i = 0; i < CLIENTS; i++)
         client_expect_eof(fds[i]);
 }

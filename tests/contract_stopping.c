@@ -294,13 +294,18 @@ static void a_handler_may_not_close_its_server(struct contract *c)
 
 /* --- signals of the whole program --- */
 
+static void make_with_signals(struct contract *c)
+{
+    make(c, contract_lines_handle);
+    assert_int_equal(sks_server_shutdown_on_signals(c->server), 0);
+}
+
 static void sigterm_ends_serve_forever_if_asked_for(struct contract *c)
 {
     struct sigaction before, after;
 
     sigaction(SIGTERM, NULL, &before);
-    make(c, contract_lines_handle);
-    assert_int_equal(sks_server_shutdown_on_signals(c->server), 0);
+    make_with_signals(c);
     contract_start(c);
     contract_echo(c);
     kill(getpid(), SIGTERM);
@@ -322,8 +327,7 @@ static void the_earlier_dispositions_come_back_with_free(struct contract *c)
     sigemptyset(&own.sa_mask);
     sigaction(SIGTERM, &own, &before);
     for (int signals = 0; signals < 2; signals++) {
-        make(c, contract_lines_handle);
-        assert_int_equal(sks_server_shutdown_on_signals(c->server), 0);
+        make_with_signals(c);
         if (signals > 0)
             raise(SIGTERM);
         contract_free(c);
@@ -335,8 +339,7 @@ static void the_earlier_dispositions_come_back_with_free(struct contract *c)
 
 static void sigint_ends_serve_forever_too(struct contract *c)
 {
-    make(c, contract_lines_handle);
-    assert_int_equal(sks_server_shutdown_on_signals(c->server), 0);
+    make_with_signals(c);
     contract_start(c);
     contract_echo(c);
     kill(getpid(), SIGINT);
@@ -348,8 +351,7 @@ static void one_signal_ends_several_servers(struct contract *c)
     struct server_thread other = {0};
     sks_server *first;
 
-    make(c, contract_lines_handle);
-    assert_int_equal(sks_server_shutdown_on_signals(c->server), 0);
+    make_with_signals(c);
     first = c->server;
     contract_bind(c);
     assert_int_equal(server_thread_start(&other, sks_server_serve_forever,
@@ -357,8 +359,7 @@ static void one_signal_ends_several_servers(struct contract *c)
                      0);
     c->port = 0;
     snprintf(c->path, sizeof c->path, "%s/other", c->directory);
-    make(c, contract_lines_handle);
-    assert_int_equal(sks_server_shutdown_on_signals(c->server), 0);
+    make_with_signals(c);
     contract_start(c);
     kill(getpid(), SIGTERM);
     assert_int_equal(contract_join(&c->serving), 0);

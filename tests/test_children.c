@@ -1,13 +1,13 @@
 /* Children here do what their test says and end; nothing is asserted in them:
  * what they find they tell through a pipe. */
 #include "unit.h"
+#include "support/shortage.h"
 
 #include "children.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 /* A set, and a pipe that holds its children up: they end when it closes. */
 struct nursery {
@@ -390,33 +390,19 @@ static void a_fork_that_fails_leaves_the_set_as_it_was(void **state)
     close_nursery(&n);
 }
 
-/* Forbids descriptors from the lowest free one on. */
-static void forbid_descriptors(struct rlimit *before)
-{
-    int lowest = dup(0);
-    struct rlimit limit;
-
-    getrlimit(RLIMIT_NOFILE, before);
-    limit = *before;
-    limit.rlim_cur = (rlim_t)lowest;
-    close(lowest);
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 #ifdef SKS_PLAIN_POSIX
 
 static void without_descriptors_no_child_is_forked(void **state)
 {
     struct nursery n;
     struct sks__child child;
-    struct rlimit before;
     int rc;
 
     (void)state;
     open_nursery(&n);
-    forbid_descriptors(&before);
+    shortage_begin(0);
     rc = sks__children_fork(&n.set, &child);
-    setrlimit(RLIMIT_NOFILE, &before);
+    shortage_end();
     assert_int_equal(rc, -EMFILE);
     assert_null(sks__children_first(&n.set));
     close_nursery(&n);
@@ -429,7 +415,6 @@ static void the_last_child_is_watched_through_the_spare_descriptor(void **state)
 {
     struct nursery n;
     struct sks__child first, second, third;
-    struct rlimit before;
     int rc;
 
     (void)state;
@@ -438,10 +423,10 @@ static void the_last_child_is_watched_through_the_spare_descriptor(void **state)
     assert_ptr_equal(await(&n), &first);
     assert_true(n.set.spare_fd >= 0);
     fork_one(&n, &first, 1, 0);
-    forbid_descriptors(&before);
+    shortage_begin(0);
     fork_one(&n, &second, 1, 0);
     rc = sks__children_fork(&n.set, &third);
-    setrlimit(RLIMIT_NOFILE, &before);
+    shortage_end();
     assert_int_equal(rc, -EMFILE);
     kill(second.pid, SIGTERM);
     assert_ptr_equal(await(&n), &second);

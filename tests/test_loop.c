@@ -4,11 +4,11 @@
 #include "support/check.h"
 #include "support/deadline.h"
 #include "support/leak.h"
+#include "support/shortage.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -179,18 +179,12 @@ static void one_may_read_while_another_writes(void **state)
 static void a_second_wait_without_a_descriptor_left_fails_alone(void **state)
 {
     struct waiter reader = {"read", ends[0], POLLIN, -1};
-    struct rlimit all, none;
-    int next = dup(ends[0]);
 
     (void)state;
-    close(next);
-    getrlimit(RLIMIT_NOFILE, &all);
-    none = all;
-    none.rlim_cur = (rlim_t)next;
     spawn(&reader, -1);
-    setrlimit(RLIMIT_NOFILE, &none);
+    shortage_begin(0);
     spawn(&reader, -1);
-    setrlimit(RLIMIT_NOFILE, &all);
+    shortage_end();
     say("x");
     turn_to_the_end();
 #ifdef SKS_PLAIN_POSIX

@@ -2,10 +2,10 @@
  * all there is to see. */
 #include "ring.h"
 #include "unit.h"
+#include "support/shortage.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -298,18 +298,12 @@ static void a_wait_for_nothing_ends_with_its_time(void **state)
 
 static void without_a_descriptor_there_is_no_ring(void **state)
 {
-    struct rlimit all, none;
     struct sks__ring *another;
-    int next = dup(ends[0]);
 
     (void)state;
-    close(next);
-    getrlimit(RLIMIT_NOFILE, &all);
-    none = all;
-    none.rlim_cur = (rlim_t)next;
-    setrlimit(RLIMIT_NOFILE, &none);
+    shortage_begin(0);
     another = sks__ring_new(&poller);
-    setrlimit(RLIMIT_NOFILE, &all);
+    shortage_end();
     assert_null(another);
 }
 

@@ -36,17 +36,11 @@ static int serve_by_workers(void *self, sks_server *server)
     return -EINVAL;
 }
 
-static int process_none(void *self, sks_request *request)
-{
-    (void)self, (void)request;
-    return -EINVAL;
-}
-
 static void who_serves_tells_what_its_workers_met(void **state)
 {
     static const sks_strategy strategy = {.size = sizeof strategy,
                                           .name = "workers",
-                                          .process_request = process_none,
+                                          .process_request = unit_process_none,
                                           .serve = serve_by_workers};
     sks_server *server = unit_server();
     char words[128];

@@ -55,12 +55,6 @@ static void a_descriptor_for_other_loops_is_silent_after_that(void **state)
 
 /* --- strategies that get their requests themselves --- */
 
-static int process_none(void *self, sks_request *request)
-{
-    (void)self, (void)request;
-    return -1;
-}
-
 /* Waits once, and lets serving end. */
 static int get_one(void *self, sks_server *server)
 {
@@ -84,7 +78,7 @@ static void expect_sleep_of(int (*wait)(void *, int, short, int))
 {
     const sks_strategy strategy = {.size = sizeof strategy,
                                    .name = "getting",
-                                   .process_request = process_none,
+                                   .process_request = unit_process_none,
                                    .serve = get_one,
                                    .wait = wait};
     sks_server *server = unit_server();

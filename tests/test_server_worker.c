@@ -126,18 +126,12 @@ static int fail_to_start(void *self, sks_server *server, void *config)
     return -EIO;
 }
 
-static int process_none(void *self, sks_request *request)
-{
-    (void)self, (void)request;
-    return -EIO;
-}
-
 static void a_strategy_that_does_not_start_ends_it(void **state)
 {
     static const sks_strategy strategy = {.size = sizeof strategy,
                                           .name = "failing",
                                           .start = fail_to_start,
-                                          .process_request = process_none};
+                                          .process_request = unit_process_none};
 
     (void)state;
     assert_int_equal(sks_server_bind(test.server), 0);
@@ -190,7 +184,7 @@ static void the_listeners_of_other_workers_are_closed_in_it(void **state)
 {
     static const sks_strategy strategy = {.size = sizeof strategy,
                                           .name = "looking",
-                                          .process_request = process_none,
+                                          .process_request = unit_process_none,
                                           .serve = serve_and_look,
                                           .listener_sets = three_sets};
 
@@ -234,7 +228,7 @@ static int hang(void *arg)
 {
     static const sks_strategy strategy = {.size = sizeof strategy,
                                           .name = "hanging",
-                                          .process_request = process_none,
+                                          .process_request = unit_process_none,
                                           .serve = serve_for_ever};
 
     test.worker.strategy = &strategy;

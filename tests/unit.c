@@ -154,6 +154,12 @@ const sks_handler *unit_handler(void)
     return &handler;
 }
 
+int unit_process_none(void *self, sks_request *request)
+{
+    (void)self, (void)request;
+    return -EIO;
+}
+
 sks_server *unit_server(void)
 {
     sks_server *server = sks_tcp_server_new("127.0.0.1", 0, unit_handler());

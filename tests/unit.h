@@ -46,6 +46,9 @@ void unit_forget_pipes(void);
 /* A handler that does nothing. */
 const sks_handler *unit_handler(void);
 
+/* The process_request of strategies that get their requests themselves. */
+int unit_process_none(void *self, sks_request *request);
+
 /* A TCP server on a port of the system's choice, not bound yet. */
 sks_server *unit_server(void);
 
