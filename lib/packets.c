@@ -5,6 +5,16 @@
 /* The most memory for the packets of one room; of larger ones fewer fit. */
 enum { BYTES_MAX = 4 * 1024 * 1024 };
 
+/* Of the processor's cache. */
+enum { LINE = 64 };
+
+/* How far apart packets lie: an odd number of lines.  At a power of two the
+ * beginnings of all would compete for a few places in the cache. */
+static size_t stride(const struct sks__packets *p)
+{
+    return ((p->packet_size + LINE - 1) / LINE | 1) * LINE;
+}
+
 /* Makes a message ready to be received, which changes the lengths. */
 static void reset(struct sks__packets *p, size_t i)
 {
@@ -17,8 +27,7 @@ static void reset(struct sks__packets *p, size_t i)
 
 static void prepare(struct sks__packets *p, size_t i)
 {
-    p->vectors[i] =
-        (struct iovec){p->bytes + i * p->packet_size, p->packet_size};
+    p->vectors[i] = (struct iovec){p->bytes + i * stride(p), p->packet_size};
     p->messages[i].header = (struct msghdr){.msg_name = &p->senders[i].of,
                                             .msg_iov = &p->vectors[i],
                                             .msg_iovlen = 1,
@@ -38,7 +47,7 @@ struct sks__packets *sks__packets_new(size_t packet_size)
         p->room = SKS__PACKETS_MAX;
     if (p->room == 0)
         p->room = 1;
-    p->bytes = malloc(p->room * packet_size);
+    p->bytes = malloc(p->room * stride(p));
     if (p->bytes == NULL) {
         free(p);
         return NULL;

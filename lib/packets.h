@@ -27,7 +27,7 @@ struct sks__packets {
     size_t room;               /* for so many */
     size_t used;               /* by the last call */
     size_t packet_size;        /* the longest that fits */
-    char *bytes;               /* room times packet_size */
+    char *bytes;
     struct sks__fd_message messages[SKS__PACKETS_MAX];
     struct iovec vectors[SKS__PACKETS_MAX];
     struct sks__address senders[SKS__PACKETS_MAX];

@@ -3,6 +3,7 @@
 #include "packets.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,23 @@ static void of_large_packets_fewer_have_room(void **state)
     }
 }
 
+static void packets_begin_at_different_places_of_the_cache(void **state)
+{
+    const size_t sizes[] = {1, 64, 100, 512, 1500, 4096, 65507, 65536};
+
+    (void)state;
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        struct sks__packets *p = sks__packets_new(sizes[s]);
+        unsigned long long seen = 0;
+
+        for (size_t i = 0; i < p->room; i++)
+            seen |= 1ULL << (uintptr_t)p->vectors[i].iov_base / 64 % 64;
+        assert_int_equal(p->room, SKS__PACKETS_MAX);
+        assert_true(seen == ~0ULL);
+        sks__packets_free(p);
+    }
+}
+
 static void without_memory_there_is_no_room(void **state)
 {
     (void)state;
@@ -113,6 +131,7 @@ int main(void)
         UNIT_TEST(no_more_come_than_were_asked_for),
         UNIT_TEST(a_packet_that_is_too_long_is_cut_and_told),
         UNIT_TEST(of_large_packets_fewer_have_room),
+        UNIT_TEST(packets_begin_at_different_places_of_the_cache),
         UNIT_TEST(without_memory_there_is_no_room),
     };
 
