@@ -32,6 +32,7 @@ struct sks__poller {
     struct pollfd *fds; /* poller_posix.c: what follows */
     struct sks__poller_node **nodes;
     size_t count, size;
+    size_t next; /* the one to be told of first */
 };
 
 /* 0 or an error. */

@@ -98,24 +98,35 @@ static short left_armed(short asked, short events)
                                                    : (short)(asked & ~events);
 }
 
+/* Tells what happened to the i-th, if something did: 1 or 0. */
+static int report(struct sks__poller *p, size_t i,
+                  struct sks__poller_event *out)
+{
+    struct sks__poller_node *node = p->nodes[i];
+    short events = p->fds[i].revents;
+
+    if (events == 0)
+        return 0;
+    *out = (struct sks__poller_event){node, events};
+    if (!node->shared)
+        set_events(p, node, left_armed(p->fds[i].events, events));
+    return 1;
+}
+
 int sks__poller_wait(struct sks__poller *p, struct sks__poller_event *out,
                      size_t n, int ms)
 {
     int ready = poll(p->fds, (nfds_t)p->count, ms);
-    size_t got = 0;
+    size_t got = 0, i = p->next;
 
     if (ready < 0)
         return errno == EINTR ? 0 : -errno;
-    for (size_t i = 0; ready > 0 && i < p->count && got < n; i++) {
-        struct sks__poller_node *node = p->nodes[i];
-        short events = p->fds[i].revents;
-
-        if (events == 0)
-            continue;
-        ready--;
-        out[got++] = (struct sks__poller_event){node, events};
-        if (!node->shared)
-            set_events(p, node, left_armed(p->fds[i].events, events));
+    if ((size_t)ready < n)
+        n = (size_t)ready;
+    for (size_t left = p->count; left > 0 && got < n; left--, i++) {
+        i = i < p->count ? i : 0;
+        got += (size_t)report(p, i, &out[got]);
     }
+    p->next = i; /* the others' turn comes first */
     return (int)got;
 }

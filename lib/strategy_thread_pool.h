@@ -7,7 +7,7 @@
 #define SKS__STRATEGY_THREAD_POOL_H
 
 #include "list.h"
-#include "poller.h"
+#include "lookout.h"
 #include "strategy_thread_pool_batch.h"
 #include "wakeup.h"
 
@@ -56,23 +56,17 @@ struct sks__errand {
     sks_request *request;
 };
 
-struct sks__crew_listener {
-    struct sks__poller_node node;
-    size_t most; /* requests to take at once: 1, but for packets */
-};
-
 /* Made by who starts its thread, freed by that thread. */
 struct sks__crew_worker {
     struct sks__list node;
     struct sks__crew *pool;
     struct sks__batch batch;
-    struct sks__crew_listener
-        *source; /* of what is in the batch; NULL: the inbox */
-    struct sks__poller poller;
-    struct sks__poller_node bell;
+    struct sks__lookout lookout;
+    int source;       /* the listener that the batch came from */
     int has_previous; /* to be joined: the thread that ended before */
     pthread_t previous;
-    struct sks__crew_listener listeners[];
+    size_t most[]; /* requests to take at once from each listener: 1, but for
+                      packets */
 };
 
 /* True while a few workers look at the listeners, and the watch sees when they

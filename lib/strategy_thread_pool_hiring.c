@@ -4,31 +4,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static size_t count_listeners(const sks_server *server)
+/* More than any server has. */
+enum { LISTENERS_MAX = 64 };
+
+static size_t list_listeners(const sks_server *server, int *fds)
 {
     size_t n = 0;
 
-    while (sks_server_listener_fileno(server, n) >= 0)
+    while (n < LISTENERS_MAX &&
+           (fds[n] = sks_server_listener_fileno(server, n)) >= 0)
         n++;
     return n;
 }
 
-static int watch_listeners(struct sks__crew_worker *w, size_t n)
-{
-    int rc =
-        sks__poller_add(&w->poller, &w->bell, w->pool->bell.read_fd, POLLIN);
-
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = sks__poller_add_shared(&w->poller, &w->listeners[i].node,
-                                    sks_server_listener_fileno(w->pool->server,
-                                                               i));
-    }
-    return rc;
-}
-
 void sks__crew_free_worker(struct sks__crew_worker *w)
 {
-    sks__poller_close(&w->poller);
+    sks__lookout_close(&w->lookout);
     sks__batch_destroy(&w->batch);
     free(w);
 }
@@ -36,28 +27,23 @@ void sks__crew_free_worker(struct sks__crew_worker *w)
 /* A worker without a thread: 0 or an error. */
 static int make_worker(struct sks__crew *p, struct sks__crew_worker **out)
 {
-    size_t n = count_listeners(p->server);
-    struct sks__crew_worker *w =
-        calloc(1, sizeof *w + n * sizeof w->listeners[0]);
-    int rc;
+    int fds[LISTENERS_MAX], rc;
+    size_t n = list_listeners(p->server, fds);
+    struct sks__crew_worker *w = calloc(1, sizeof *w + n * sizeof w->most[0]);
 
     if (w == NULL)
         return -ENOMEM;
-    w->pool = p;
-    for (size_t i = 0; i < n; i++)
-        w->listeners[i].most = 1;
-    rc = sks__poller_open(&w->poller);
+    rc = sks__lookout_open(&w->lookout, p->bell.read_fd, fds, n);
     if (rc < 0) {
         free(w);
         return rc;
     }
+    w->pool = p;
+    for (size_t i = 0; i < n; i++)
+        w->most[i] = 1;
     sks__batch_init(&w->batch);
-    rc = watch_listeners(w, n);
-    if (rc < 0)
-        sks__crew_free_worker(w);
-    else
-        *out = w;
-    return rc;
+    *out = w;
+    return 0;
 }
 
 /* Counts one worker more, unless that would be too many. */

@@ -81,34 +81,19 @@ static void rest(const struct sks__crew *p)
     sks__fd_wait(p->bell.read_fd, POLLIN, REST_MS);
 }
 
-/* Waits for the listeners: 1 with one that may have a request, or with NULL; 0
- * if the time is over, or an error. */
-static int await_listeners(struct sks__crew_worker *w,
-                           struct sks__crew_listener **out)
-{
-    struct sks__poller_event event;
-    int rc =
-        sks__poller_wait(&w->poller, &event, 1, sks__crew_patience_ms(w->pool));
-
-    *out = NULL;
-    if (rc == 1 && event.node == &w->bell)
-        sks__poller_rearm(&w->poller, &w->bell, POLLIN);
-    else if (rc == 1)
-        *out = SKS__LIST_ENTRY(event.node, struct sks__crew_listener, node);
-    return rc;
-}
-
 /* Takes what the listener has into the batch: how many requests. */
-static size_t take_from(struct sks__crew_worker *w,
-                        struct sks__crew_listener *l)
+static size_t take_from(struct sks__crew_worker *w, int listener)
 {
     struct sks__crew *p = w->pool;
-    int rc = sks_server_get_requests(p->server, (size_t)(l - w->listeners),
-                                     w->batch.requests, l->most);
+    int rc = 0;
 
+    if (atomic_load(&p->serving))
+        rc = sks_server_get_requests(p->server, (size_t)listener,
+                                     w->batch.requests, w->most[listener]);
     if (rc < 0 && rc != SKS_ETIMEDOUT)
         rest(p);
-    w->source = l;
+    sks__lookout_note(&w->lookout, rc > 0);
+    w->source = listener;
     return rc > 0 ? (size_t)rc : 0;
 }
 
@@ -117,16 +102,16 @@ static size_t take_from(struct sks__crew_worker *w,
 static size_t accept_some(struct sks__crew_worker *w, int *leaves)
 {
     struct sks__crew *p = w->pool;
-    struct sks__crew_listener *l;
+    int listener, rc;
     size_t n = 0;
-    int rc = await_listeners(w, &l);
 
-    if (rc == 0)
-        *leaves = is_spare(w);
+    rc = sks__lookout_wait(&w->lookout, &listener, sks__crew_patience_ms(p));
     if (rc < 0)
         rest(p);
-    if (l != NULL && atomic_load(&p->serving))
-        n = take_from(w, l);
+    else if (listener >= 0)
+        n = take_from(w, listener);
+    else if (listener == SKS__LOOKOUT_NONE)
+        *leaves = is_spare(w);
     if (n > 0 && stand_down(p) && atomic_load(&p->serving) &&
         !sks__crew_is_calm(p))
         sks__crew_grow(p);
@@ -152,17 +137,17 @@ static int64_t now_us(void)
 /* After n packets took so long: how many to take the next time. */
 static void learn(struct sks__crew_worker *w, size_t n, int64_t us)
 {
-    struct sks__crew_listener *l = w->source;
+    size_t *most = &w->most[w->source];
     struct sks__crew *p = w->pool;
 
     if (us > BATCH_US)
-        l->most = n * BATCH_US / (size_t)us;
-    else if (n == l->most)
-        l->most *= 2;
-    if (l->most < 1)
-        l->most = 1;
-    if (l->most > SKS__BATCH_MAX)
-        l->most = SKS__BATCH_MAX;
+        *most = n * BATCH_US / (size_t)us;
+    else if (n == *most)
+        *most *= 2;
+    if (*most < 1)
+        *most = 1;
+    if (*most > SKS__BATCH_MAX)
+        *most = SKS__BATCH_MAX;
     if (us <= BATCH_US && n >= MANY && p->packets_only && !sks__crew_is_calm(p))
         atomic_store(&p->readers, 1);
 }
@@ -199,6 +184,7 @@ static int take_and_run(struct sks__crew_worker *w)
         run_batch(w, n);
     } else {
         stand_down(p);
+        sks__lookout_leave(&w->lookout);
         request = sks__crew_park(w, &leaves);
         if (request == NULL)
             return !leaves;
