@@ -21,12 +21,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
     CACHE_BYTES = 64 * 1024 * 1024,
     SESSIONS = 4096,
     SESSION_SECONDS = 1800,
+    THREADS = 2048, /* of threading */
     FIXED_ROUTES = 6
 };
 
@@ -118,14 +120,38 @@ static int64_t busy_from(const sks_strategy *strategy, const sks_server *server)
     return workers > 1 ? workers * 3 / 4 : 1;
 }
 
+/* Browsers keep connections, and clients may be slow: where each has a thread,
+ * the library's own limit is soon met. */
+static void choose_workers(struct program_options *o)
+{
+    if (o->max_workers == 0 && o->strategy == sks_threading())
+        o->max_workers = THREADS;
+}
+
+/* Each connection takes a descriptor.  The usual limit is low for the sake of
+ * programs that use select(2). */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+        limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int serve(struct state *p)
 {
-    const struct program_options *shared = &p->options.shared;
-    sks_server *server = program_new_server(shared, &http_handler);
+    struct program_options *shared = &p->options.shared;
+    sks_server *server;
     char path[PATH_MAX];
     char doing[PATH_MAX + sizeof "serving  on"];
     const struct program_line line = {.doing = doing, .scheme = "http"};
 
+    raise_descriptors();
+    choose_workers(shared);
+    server = program_new_server(shared, &http_handler);
     p->service.busy_from = busy_from(shared->strategy, server);
     http_prepare_server(server, &p->service);
     if (realpath(p->options.directory, path) == NULL)

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -106,6 +107,18 @@ class Options(unittest.TestCase):
         _, connection = self.serve("--dot-files")
         self.assertEqual(connection.get("/.a")[2], b"dotted")
         self.assertIn(b'".a"', connection.get("/")[2])
+
+    def test_a_low_limit_on_descriptors_is_raised(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,
+                        (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        _, first = self.serve("--quiet")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        for _ in range(100):
+            connection = Connection(first.socket.getpeername()[1])
+            self.addCleanup(connection.close)
+            self.assertEqual(connection.get("/healthz")[0], 200)
 
     def read_log(self, path, lines):
         def read():
