@@ -5,7 +5,23 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* The strategy's memory, whatever an earlier start in vain left there. */
+static int prepare_self(sks_server *server)
+{
+    size_t size = server->strategy.self_size;
+
+    if (size <= sizeof server->small_self)
+        server->strategy_self = server->small_self;
+    if (server->strategy_self == NULL)
+        server->strategy_self = malloc(size);
+    if (server->strategy_self == NULL)
+        return sks__server_fail(server, -ENOMEM, "out of memory");
+    memset(server->strategy_self, 0, size);
+    return 0;
+}
 
 int sks__server_start_strategy(sks_server *server)
 {
@@ -14,13 +30,9 @@ int sks__server_start_strategy(sks_server *server)
 
     if (server->strategy_started)
         return 0;
-    if (s->self_size <= sizeof server->small_self)
-        server->strategy_self = server->small_self;
-    if (server->strategy_self == NULL) {
-        server->strategy_self = calloc(1, s->self_size);
-        if (server->strategy_self == NULL)
-            return sks__server_fail(server, -ENOMEM, "out of memory");
-    }
+    rc = prepare_self(server);
+    if (rc < 0)
+        return rc;
     rc = s->start != NULL
              ? s->start(server->strategy_self, server, server->strategy_config)
              : 0;
