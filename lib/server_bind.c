@@ -110,19 +110,53 @@ unsigned sks_server_listener_sets(const sks_server *server)
     return server->listener_sets > 1 ? server->listener_sets : 1;
 }
 
+static void swap(struct sks__listener *a, struct sks__listener *b)
+{
+    struct sks__listener kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+/* Of the first set, and everybody's: these come first. */
+static size_t first_listeners(const sks_server *server)
+{
+    size_t n = 0;
+
+    while (n < server->listener_count && server->listeners[n].set <= 1)
+        n++;
+    return n;
+}
+
+/* The set's first listener from that one on; listener_count if there is none.
+ */
+static size_t next_of_set(const sks_server *server, unsigned set, size_t from)
+{
+    while (from < server->listener_count && server->listeners[from].set != set)
+        from++;
+    return from;
+}
+
+/* Each takes the place of its address's first, whose order users know. */
 void sks__server_keep_set(sks_server *server, unsigned set)
 {
-    size_t kept = 0;
+    size_t kept = 0, next = 0, n = first_listeners(server);
 
-    for (size_t i = 0; i < server->listener_count; i++) {
-        struct sks__listener *l = &server->listeners[i];
+    for (size_t i = 0; i < n; i++) {
+        size_t from = i;
 
-        if (l->set != 0 && l->set != set)
-            sks__listener_close(server, l);
-        else
-            server->listeners[kept++] = *l;
+        if (server->listeners[i].set != 0) {
+            from = next_of_set(server, set, next);
+            next = from + 1;
+        }
+        if (from == server->listener_count)
+            continue;
+        swap(&server->listeners[kept], &server->listeners[from]);
+        if (server->listeners[kept].set != 0)
+            server->listeners[kept].set = 1;
+        kept++;
     }
-    server->listener_count = kept;
+    sks__server_drop_listeners(server, kept);
 }
 
 /* --- binding --- */

@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 /* More than this a process waits for a purpose. */
@@ -202,6 +204,46 @@ static void the_listeners_of_other_workers_are_closed_in_it(void **state)
         assert_true(is_listener(listeners[i]));
 }
 
+/* The parent's, one of which each worker has for itself. */
+static char addresses[2][80];
+
+static int serve_and_compare(void *self, sks_server *server)
+{
+    (void)self;
+    for (size_t i = 0; i < 2; i++) {
+        const char *text = sks_server_address(server, i);
+
+        if (text == NULL || strcmp(text, addresses[i]) != 0)
+            return -EADDRNOTAVAIL;
+    }
+    return sks_server_address(server, 2) == NULL ? 0 : -EADDRINUSE;
+}
+
+static void each_worker_knows_all_addresses_in_their_order(void **state)
+{
+    static const sks_strategy strategy = {.size = sizeof strategy,
+                                          .name = "comparing",
+                                          .process_request = unit_process_none,
+                                          .serve = serve_and_compare,
+                                          .listener_sets = three_sets};
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    int fd = __real_socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    assert_return_code(__real_bind(fd, (struct sockaddr *)&any, sizeof any),
+                       errno);
+    sks_server_set_strategy(test.server, &strategy, NULL);
+    sks_server_add_fd(test.server, fd);
+    assert_int_equal(sks_server_bind(test.server), 0);
+    for (size_t i = 0; i < 2; i++)
+        snprintf(addresses[i], sizeof addresses[i], "%s",
+                 sks_server_address(test.server, i));
+    test.worker.strategy = &strategy;
+    for (test.worker.number = 1; test.worker.number <= SETS;
+         test.worker.number++)
+        expect_work(0);
+}
+
 /* --- ending --- */
 
 static void it_ends_once_the_leash_is_readable(void **state)
@@ -267,6 +309,7 @@ int main(void)
         WORKER_TEST(a_strategy_that_does_not_start_ends_it),
         WORKER_TEST(no_thread_for_the_watch_ends_it),
         WORKER_TEST(the_listeners_of_other_workers_are_closed_in_it),
+        WORKER_TEST(each_worker_knows_all_addresses_in_their_order),
         WORKER_TEST(it_ends_once_the_leash_is_readable),
         WORKER_TEST(an_orphan_ends_after_the_drain_time),
         WORKER_TEST(an_orphan_ends_though_the_drain_time_does_not),
