@@ -73,7 +73,8 @@ struct sks__stream {
     int shared;       /* another process has the connection, too */
 };
 
-/* limit_ms: the time limits that the socket has already, -1 if none. */
+/* limit_ms: the time limits that the socket has already, -1 if none, below that
+ * if nobody knows. */
 void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
                       int fd, struct sks__waiter waiter, int blocking,
                       int limit_ms);

@@ -54,6 +54,9 @@ struct sks__transport {
 extern const struct sks__transport sks__stream_transport;
 extern const struct sks__transport sks__datagram_transport;
 
+/* Of an adopted socket: no time limit that a stream may have. */
+enum { SKS__LIMIT_UNKNOWN = -2 };
+
 /* A bound socket.  The server owns it. */
 struct sks__listener {
     const struct sks__transport *transport;
@@ -62,9 +65,10 @@ struct sks__listener {
     int port;     /* 0 of Unix sockets */
     unsigned set; /* whose: see sks_strategy.listener_sets; 0: everybody's */
     struct sks__endpoint *adopted; /* bound elsewhere; NULL: by us */
-    int limit_ms; /* time limits that accepted sockets have; -1: none */
-    int defers;   /* connections come with their first bytes, mostly */
-    int knows_destination;        /* packets tell which address they came to */
+    int limit_ms;          /* time limits that accepted sockets have; -1: none;
+                              SKS__LIMIT_UNKNOWN */
+    int defers;            /* connections come with their first bytes, mostly */
+    int knows_destination; /* packets tell which address they came to */
     struct sks__unix_path *path;  /* to remove on close; NULL: none */
     char text[SKS__ADDRESS_TEXT]; /* the address */
 };

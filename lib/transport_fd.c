@@ -78,6 +78,7 @@ static int adopt(sks_server *server, struct sks__listener *l)
         rc = activate(server, l);
     if (rc < 0)
         return rc;
+    l->limit_ms = SKS__LIMIT_UNKNOWN;
     l->port = sks__address_port(&a);
     sks__address_text(&a, l->text);
     return 0;

@@ -91,6 +91,31 @@ static void one_that_listens_keeps_its_backlog(void **state)
 
 #ifndef SKS_PLAIN_POSIX
 
+/* Of the socket that a connection came to, which it has inherited. */
+static void time_limits_of_an_adopted_socket_do_not_count(void **state)
+{
+    const struct timeval limit = {.tv_usec = 1000};
+    int fd = bound_inet(SOCK_STREAM);
+    sks_server *server = sks_fd_server_new(fd, unit_handler());
+    struct timeval had;
+    socklen_t len = sizeof had;
+    sks_request *request;
+    char byte;
+
+    (void)state;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    sks_server_set_request_timeout_ms(server, -1);
+    assert_int_equal(sks_server_bind(server), 0);
+    close(unit_client(fd));
+    assert_int_equal(sks_server_get_request(server, &request, DEADLINE_MS), 0);
+    fd = sks_request_fileno(request);
+    assert_int_equal(sks_rfile_read(sks_request_rfile(request), &byte, 1), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &had, &len), 0);
+    assert_true(had.tv_sec == 0 && had.tv_usec == 0);
+    sks_request_close(request);
+    sks_server_free(server);
+}
+
 static int defers(int fd)
 {
     int value = -1;
@@ -256,6 +281,7 @@ int main(void)
         UNIT_TEST(a_bound_stream_is_made_to_listen),
         UNIT_TEST(one_that_listens_keeps_its_backlog),
 #ifndef SKS_PLAIN_POSIX
+        UNIT_TEST(time_limits_of_an_adopted_socket_do_not_count),
         UNIT_TEST(silent_connections_are_kept_back_if_so_asked),
 #endif
         UNIT_TEST(sockets_without_a_handshake_are_served_at_once),

@@ -518,18 +518,6 @@ static void connections_are_kept_back_for_whole_seconds(void **state)
     }
 }
 
-static int client_of(const sks_server *server)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET,
-                             .sin_port =
-                                 htons((uint16_t)sks_server_port(server)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = __real_socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_return_code(connect(fd, (struct sockaddr *)&in, sizeof in), errno);
-    return fd;
-}
-
 /* Takes what is there, so that the client sees a clean end. */
 static int end_at_once(sks_request *request)
 {
@@ -561,9 +549,9 @@ static void a_silent_connection_is_kept_back_for_a_while(void **state)
     sks_server_set_defer_accept_ms(server, 1000);
     sks_server_set_timeout_ms(server, DEADLINE_MS);
     assert_int_equal(sks_server_bind(server), 0);
-    silent = client_of(server);
+    silent = unit_client(server->listeners[0].fd);
     assert_false(deadline_poll(sks_server_fileno(server), POLLIN, 0));
-    speaking = client_of(server);
+    speaking = unit_client(server->listeners[0].fd);
     assert_int_equal(__real_send(speaking, "x", 1, 0), 1);
     serve(server, speaking);
     serve(server, silent);

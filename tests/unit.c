@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +167,17 @@ sks_server *unit_server(void)
 
     assert_non_null(server);
     return server;
+}
+
+int unit_client(int listener)
+{
+    struct sockaddr_in in;
+    socklen_t len = sizeof in;
+    int fd = __real_socket(AF_INET, SOCK_STREAM, 0);
+
+    getsockname(listener, (struct sockaddr *)&in, &len);
+    assert_return_code(connect(fd, (struct sockaddr *)&in, len), errno);
+    return fd;
 }
 
 void unit_expect_fault(sks_server *server, int error, const char *words)

@@ -52,6 +52,9 @@ int unit_process_none(void *self, sks_request *request);
 /* A TCP server on a port of the system's choice, not bound yet. */
 sks_server *unit_server(void);
 
+/* A client that is connected to a TCP listener. */
+int unit_client(int listener);
+
 /* Fails unless each call that can tells the server's fault, and in these words;
  * frees the server. */
 void unit_expect_fault(sks_server *server, int error, const char *words);
