@@ -98,10 +98,10 @@ struct sks_server {
     struct sks__endpoint *endpoints;
     size_t endpoint_count;
     size_t listener_count;
-    sks_request *held;    /* taken, and waiting for a descriptor */
-    size_t next_listener; /* the default loop takes turns */
-    int gathered_fd;      /* for sks_server_fileno(); -1: not asked for */
-    int socktype;         /* 0: of adopted sockets */
+    sks_request *held;           /* taken, and waiting for a descriptor */
+    atomic_size_t next_listener; /* who looks at several takes turns */
+    int gathered_fd; /* for sks_server_fileno(); -1: not asked for */
+    int socktype;    /* 0: of adopted sockets */
 
     struct sks__shared *shared; /* a shared mapping */
     struct sks__tally *tally;   /* in there: of this process */

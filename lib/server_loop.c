@@ -112,11 +112,13 @@ static void look_around(sks_server *server, struct watch *w,
 static struct sks__listener *ready_listener(sks_server *server,
                                             const struct watch *w)
 {
+    size_t first = atomic_load(&server->next_listener);
+
     for (size_t i = 0; i < w->listener_count; i++) {
-        size_t at = (server->next_listener + i) % w->listener_count;
+        size_t at = (first + i) % w->listener_count;
 
         if (w->fds[w->listeners + at].revents != 0) {
-            server->next_listener = at + 1;
+            atomic_store(&server->next_listener, at + 1);
             return &server->listeners[at];
         }
     }

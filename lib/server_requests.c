@@ -95,13 +95,18 @@ int sks__server_take_from(sks_server *server, struct sks__listener *l,
     return -EAGAIN;
 }
 
-/* From any listener, one after the other. */
+/* From any listener; the next time another comes first, so that none waits for
+ * one that is never empty. */
 static int take(sks_server *server, sks_request **out)
 {
+    size_t at = atomic_load(&server->next_listener);
     int rc = -EAGAIN;
 
-    for (size_t i = 0; rc == -EAGAIN && i < server->listener_count; i++)
-        rc = sks__server_take_from(server, &server->listeners[i], out, 1);
+    for (size_t i = 0; rc == -EAGAIN && i < server->listener_count; i++, at++)
+        rc = sks__server_take_from(
+            server, &server->listeners[at % server->listener_count], out, 1);
+    if (rc != -EAGAIN)
+        atomic_store(&server->next_listener, at);
     return rc;
 }
 

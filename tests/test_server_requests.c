@@ -2,6 +2,9 @@
 #include "unit.h"
 #include "support/leak.h"
 
+#include "request.h"
+#include "server.h"
+
 #include <sockserver/strategy.h>
 
 #include <errno.h>
@@ -57,10 +60,36 @@ static void who_serves_tells_what_its_workers_met(void **state)
     sks_server_free(server);
 }
 
+/* --- several listeners --- */
+
+static void no_listener_waits_for_another_to_be_empty(void **state)
+{
+    sks_server *server = unit_server();
+    const struct sks__listener *last = NULL;
+    sks_request *request;
+    int clients[4];
+
+    (void)state;
+    sks_server_add_address(server, "127.0.0.2", 0);
+    assert_int_equal(sks_server_bind(server), 0);
+    for (int i = 0; i < 4; i++)
+        clients[i] = unit_client(server->listeners[i % 2].fd);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(sks_server_get_request(server, &request, DEADLINE_MS),
+                         0);
+        assert_ptr_not_equal(request->listener, last);
+        last = request->listener;
+        sks_request_close(request);
+        close(clients[i]);
+    }
+    sks_server_free(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(who_serves_tells_what_its_workers_met),
+        UNIT_TEST(no_listener_waits_for_another_to_be_empty),
     };
 
     leak_start_first_thread();
