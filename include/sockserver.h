@@ -381,7 +381,8 @@ SKS_API void sks_server_set_handle_timeout(
 /** Called in each turn of sks_server_serve_forever() (nothing): when something
  * happened there, and as often as sks_server_set_poll_interval_ms() says.
  * Under a strategy whose workers get requests themselves (coroutine) nothing
- * happens there but that. */
+ * happens there but that; and while fn runs, the requests that are the thread's
+ * own do not. */
 SKS_API void sks_server_set_service_actions(
     sks_server *server, void (*fn)(void *arg, sks_server *server), void *arg);
 
@@ -544,7 +545,8 @@ typedef struct sks_coroutine_config {
 /** Threads, one for each processor unless max_workers says otherwise (1024 at
  * most), each of which runs any number of requests as coroutines: whenever one
  * waits for its peer, others go on.  A handler that blocks otherwise holds up
- * its thread. */
+ * its thread.  The thread that serves is one of them; what is under way there
+ * when serving ends goes on in another thread after its next wait. */
 SKS_API const sks_strategy *sks_coroutine(void);
 
 /** Child processes, one for each processor (two at least) unless max_workers

@@ -136,7 +136,8 @@ static void retire(struct sks__fiber *f)
 {
     if (f->own.node.fd >= 0)
         sks__poller_forget(&f->loop->poller, &f->own.node);
-    sks__timers_cancel(&f->alarm.timer);
+    /* A node that stays would wake an idle loop once. */
+    sks__timers_remove(&f->loop->timers, &f->alarm.timer);
     sks__coro_free(f->coro);
     f->coro = NULL;
     f->retiring = 1;
@@ -400,6 +401,7 @@ int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep)
 
 int sks__loop_use_ring(struct sks__loop *loop)
 {
+    sks__ring_free(loop->ring);
     loop->ring = sks__ring_new(&loop->poller);
     return loop->ring != NULL;
 }
@@ -539,4 +541,26 @@ int sks__loop_turn(struct sks__loop *loop)
     ring_due(loop);
     end_turn(loop);
     return 0;
+}
+
+static void leave_receptions(struct sks__loop *loop)
+{
+    for (size_t i = 0; i < loop->chunk_count; i++)
+        for (size_t k = 0; k < CHUNK; k++)
+            sks__ring_leave(loop->ring, &loop->chunks[i][k].reception);
+}
+
+/* The system ties a ring to its thread. */
+int sks__loop_leave(struct sks__loop *loop)
+{
+    int rc = 0;
+
+    if (loop->ring == NULL)
+        return 0;
+    sks__ring_retire(loop->ring);
+    leave_receptions(loop);
+    while (rc == 0 && sks__ring_is_busy(loop->ring))
+        rc = sks__loop_turn(loop);
+    sks__ring_detach(loop->ring);
+    return rc;
 }

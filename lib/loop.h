@@ -55,8 +55,13 @@ int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep);
 void sks__loop_close(struct sks__loop *loop);
 
 /* Has the loop receive through io_uring(7) where it can: true if so.  By the
- * thread that turns and closes it, before the first coroutine. */
+ * thread that turns it, while there is no coroutine. */
 int sks__loop_use_ring(struct sks__loop *loop);
+
+/* By the thread that turned it so far: from now on another one may, or close
+ * it.  What the ring received is still there; then the poller does for all. May
+ * run coroutines.  0 or an error. */
+int sks__loop_leave(struct sks__loop *loop);
 
 /* Runs fn(arg) in a coroutine of its own, at once, until it first waits.
  * arg: what it needs to go on, the first half KiB of which is fetched ahead.

@@ -291,6 +291,7 @@ void sks_request_fail(sks_request *r, int error)
 static void set_runner(sks_request *const *requests, size_t n)
 {
     sks_server *server = requests[0]->server;
+    int waits_itself = !(server->strategy.flags & SKS_MULTIPLEXES);
     pthread_t self;
 
     if (server->detached) {
@@ -304,7 +305,7 @@ static void set_runner(sks_request *const *requests, size_t n)
 
         r->runner = self;
         r->running = 1;
-        r->exposed = server->serving &&
+        r->exposed = waits_itself && server->serving &&
                      pthread_equal(server->server_thread, self) &&
                      r->listener->transport->socktype == SOCK_STREAM;
     }

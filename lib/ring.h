@@ -9,8 +9,8 @@
  * is left to recv(2) for that time.
  *
  * ring_uring.c has it where it is built in (SKS_IO_URING), ring_none.c says
- * that there is none.  Only the thread that made a ring uses it, and no forked
- * child. */
+ * that there is none.  Only the thread that made a ring uses it, unless it was
+ * detached, and no forked child. */
 #ifndef SKS__RING_H
 #define SKS__RING_H
 
@@ -38,6 +38,19 @@ struct sks__reception {
 /* A ring that waits for the poller, too; NULL where there is none, or the
  * system does not let us have one.  The caller frees it, before the poller. */
 struct sks__ring *sks__ring_new(struct sks__poller *poller);
+
+/* From now on nothing more is received, but what came can still be taken; each
+ * reception under way is to be left by sks__ring_leave(), and ends with an
+ * event. */
+void sks__ring_retire(struct sks__ring *ring);
+void sks__ring_leave(struct sks__ring *ring, struct sks__reception *r);
+
+/* True while the system has receptions. */
+int sks__ring_is_busy(const struct sks__ring *ring);
+
+/* Of one that retired and is not busy: another thread may use it from now on,
+ * which only waits for the poller. */
+void sks__ring_detach(struct sks__ring *ring);
 
 /* No reception may be under way.  NULL is allowed. */
 void sks__ring_free(struct sks__ring *ring);

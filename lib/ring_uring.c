@@ -32,6 +32,9 @@ struct sks__ring {
     unsigned given_back;   /* buffers, since the last wait */
     int polls;             /* the system looks at the poller */
     int poller_has_events; /* seen, and not asked for yet */
+    size_t receiving;      /* receptions that the system has */
+    int retired;           /* no more of these */
+    int detached;          /* uring is closed */
     struct buffer buffers[BUFFERS + 1];
 };
 
@@ -121,6 +124,7 @@ static void begin(struct sks__ring *ring, struct sks__reception *r, int fd)
     sqe->buf_group = GROUP;
     io_uring_sqe_set_data(sqe, r);
     r->state = RECEIVING;
+    ring->receiving++;
 }
 
 static void tell_to_stop(struct sks__ring *ring, struct sks__reception *r)
@@ -182,6 +186,7 @@ static void rest(struct sks__ring *ring, struct sks__reception *r, int result)
     if (r->state == STOPPING)
         forget_to_stop(ring, r);
     r->state = RESTING;
+    ring->receiving--;
     if (result > 0)
         return; /* the system lacked room to tell more at once */
     switch (result) {
@@ -272,6 +277,8 @@ int sks__ring_wait(struct sks__ring *ring, struct sks__poller_event *out,
     size_t got;
     int rc;
 
+    if (ring->detached)
+        return sks__poller_wait(ring->poller, out, n, ms);
     stop_all(ring);
     watch_poller(ring);
     hand_over(ring);
@@ -306,7 +313,7 @@ ssize_t sks__ring_receive(struct sks__ring *ring, struct sks__reception *r,
         return (ssize_t)take(ring, r, buf, n);
     if (r->ended)
         return take_end(r);
-    if (r->state == RESTING && !r->direct && !r->starved)
+    if (r->state == RESTING && !r->direct && !r->starved && !ring->retired)
         begin(ring, r, fd);
     if (r->state != RESTING)
         return -EAGAIN;
@@ -331,6 +338,29 @@ int sks__ring_stop(struct sks__ring *ring, struct sks__reception *r)
         drop_first(ring, r);
     tell_to_stop(ring, r);
     return r->state != RESTING;
+}
+
+/* --- its end --- */
+
+void sks__ring_retire(struct sks__ring *ring)
+{
+    ring->retired = 1;
+}
+
+void sks__ring_leave(struct sks__ring *ring, struct sks__reception *r)
+{
+    tell_to_stop(ring, r);
+}
+
+int sks__ring_is_busy(const struct sks__ring *ring)
+{
+    return ring->receiving > 0;
+}
+
+void sks__ring_detach(struct sks__ring *ring)
+{
+    io_uring_queue_exit(&ring->uring);
+    ring->detached = 1;
 }
 
 /* --- the ring --- */
@@ -415,7 +445,8 @@ void sks__ring_free(struct sks__ring *ring)
 {
     if (ring == NULL)
         return;
-    io_uring_queue_exit(&ring->uring);
+    if (!ring->detached)
+        io_uring_queue_exit(&ring->uring);
     unmap(ring->bytes, (size_t)BUFFERS * BUFFER_SIZE);
     unmap(ring->offered, BUFFERS * sizeof(struct io_uring_buf));
     free(ring);

@@ -33,6 +33,21 @@ static int is_inside(sks_server *server)
     return inside;
 }
 
+void sks_server_take_over(sks_server *server)
+{
+    pthread_t self = pthread_self();
+
+    pthread_mutex_lock(&server->lock);
+    for (struct sks__list *n = server->requests.next; n != &server->requests;
+         n = n->next) {
+        sks_request *r = SKS__BOOKED(n);
+
+        if (is_run_by(r, server->server_thread))
+            r->runner = self;
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
 static struct timespec timespec_of(int64_t moment)
 {
     return (struct timespec){.tv_sec = (time_t)(moment / 1000),

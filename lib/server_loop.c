@@ -189,23 +189,30 @@ int sks__server_turn(sks_server *server, enum sks__server_turn turn,
     return rc;
 }
 
-int sks__server_loop(sks_server *server, enum sks__server_turn turn)
+/* A turn, with what the user has to do in each: 0, or an error. */
+static int whole_turn(sks_server *server, enum sks__server_turn turn,
+                      int64_t until)
 {
     const struct sks__hooks *hooks = &server->hooks;
+    int rc = sks__server_turn(server, turn, until);
 
-    while (!sks_server_stopping(server)) {
-        int rc = sks__server_turn(server, turn,
-                                  sks__clock_after(
-                                      server->options.poll_interval_ms));
-
-        if (rc == 0 || rc == 1)
-            rc = server->serve_error;
-        if (rc < 0)
-            return rc;
-        if (hooks->service_actions != NULL)
-            hooks->service_actions(hooks->service_actions_arg, server);
-    }
+    if (rc == 0 || rc == 1)
+        rc = server->serve_error;
+    if (rc < 0)
+        return rc;
+    if (hooks->service_actions != NULL)
+        hooks->service_actions(hooks->service_actions_arg, server);
     return 0;
+}
+
+int sks__server_loop(sks_server *server, enum sks__server_turn turn)
+{
+    int rc = 0;
+
+    while (rc == 0 && !sks_server_stopping(server))
+        rc = whole_turn(server, turn,
+                        sks__clock_after(server->options.poll_interval_ms));
+    return rc;
 }
 
 void sks_server_want_turn(sks_server *server, int ms)
@@ -229,6 +236,35 @@ void sks_server_give_up(sks_server *server, int error, const char *format, ...)
 int sks_server_supervise(sks_server *server)
 {
     return sks__server_loop(server, SKS__TURN_SUPERVISING);
+}
+
+int sks_server_supervise_once(sks_server *server)
+{
+    return whole_turn(server, SKS__TURN_SUPERVISING, 0);
+}
+
+int sks_server_supervise_ms(sks_server *server)
+{
+    struct watch w = {.until =
+                          sks__clock_after(server->options.poll_interval_ms)};
+
+    until_strategys_turn(server, &w);
+    until_no_later_than(&w, server->turn_by);
+    return sks__clock_left_ms(w.until);
+}
+
+int sks_server_supervise_fileno(const sks_server *server, size_t i)
+{
+    const sks_strategy *s = &server->strategy;
+
+    switch (i) {
+    case 0:
+        return server->stop.read_fd;
+    case 1:
+        return server->turn.read_fd;
+    default:
+        return s->fileno != NULL ? s->fileno(server->strategy_self, i - 2) : -1;
+    }
 }
 
 void sks__server_give_up_held(sks_server *server)

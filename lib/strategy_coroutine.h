@@ -1,5 +1,7 @@
 /* What the files of the coroutine strategy share: strategy_coroutine.c has the
- * strategy, strategy_coroutine_offload.c its calls that block. */
+ * strategy, strategy_coroutine_workers.c its loops and their threads,
+ * strategy_coroutine_requests.c what those do with requests, and
+ * strategy_coroutine_offload.c calls that block. */
 #ifndef SKS__STRATEGY_COROUTINE_H
 #define SKS__STRATEGY_COROUTINE_H
 
@@ -22,8 +24,8 @@ struct sks__coroutines {
     sks_server *server;
     struct sks__helpers *helpers;   /* for off-load calls */
     struct sks__coworker **workers; /* each frees itself */
-    pthread_t *threads;
-    size_t count;
+    pthread_t *threads;             /* of the first of them */
+    size_t count, hired;            /* workers; threads, maybe one less */
     size_t stack_size;
     unsigned max_packets; /* of one worker, at once */
     int no_io_uring;
@@ -40,8 +42,8 @@ struct sks__colistener {
     struct sks__coworker *worker;
 };
 
-/* Its thread's alone, but for inbox and returned, which the strategy's lock
- * guards. */
+/* The thread's alone that turns it, but for inbox, returned and taken_over,
+ * which the strategy's lock guards. */
 struct sks__coworker {
     struct sks__coroutines *all;
     struct sks__loop loop;
@@ -49,6 +51,7 @@ struct sks__coworker {
     struct sks__source called;       /* the wakeup was raised */
     struct sks__list inbox;          /* requests that another thread got */
     struct sks__list returned;       /* off-load calls that are over */
+    int taken_over;                  /* by a thread of its own */
     struct sks__stack *signal_stack; /* of the loop's */
     struct sks__alarm rested;
     struct sks__colistener listeners[SKS__COLISTENERS_MAX];
@@ -67,6 +70,29 @@ struct sks__coslot {
     sks_request *request;
     struct sks__coworker *worker;
 };
+
+/* Makes n workers, of which all but the last have threads.  0 or an error,
+ * which leaves them for sks__coroutines_dismiss(). */
+int sks__coroutines_make(struct sks__coroutines *all, size_t n);
+
+/* Gives the next worker a thread: 0 or an error.  By the thread that serves. */
+int sks__coroutines_hire(struct sks__coroutines *all);
+
+/* As the strategy's serve. */
+int sks__coroutines_serve(struct sks__coroutines *all);
+
+/* Ends the workers, and joins their threads if block, which is said only when
+ * no request is under way; else they end with their last request. */
+void sks__coroutines_dismiss(struct sks__coroutines *all, int block);
+
+/* Takes the listeners up, as serving began, or gives them up. */
+void sks__coworker_set_listening(struct sks__coworker *w, int listening);
+
+/* The rest of listeners that the system lacked something for is over. */
+void sks__coworker_rested(struct sks__alarm *alarm);
+
+/* Runs a request in a coroutine. */
+void sks__coworker_begin(struct sks__coworker *w, sks_request *request);
 
 /* As the strategy's member. */
 int sks__coroutines_offload(void *self, int (*fn)(void *), void *arg);

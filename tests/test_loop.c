@@ -7,6 +7,7 @@
 #include "support/shortage.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -196,23 +197,29 @@ static void a_second_wait_without_a_descriptor_left_fails_alone(void **state)
 
 /* --- receiving --- */
 
-/* A coroutine that reads a connection to its end as streams do. */
+/* Up to most bytes, 8 at most, as streams read them. */
+static ssize_t read_some(int fd, size_t most)
+{
+    char bytes[8];
+    ssize_t n = -EAGAIN;
+
+    while (n < 0) {
+        n = sks__loop_receive(fd, bytes, most, 0);
+        if (n == -EOPNOTSUPP)
+            n = recv(fd, bytes, most, MSG_DONTWAIT);
+        if (n < 0)
+            assert_int_equal(sks__loop_wait(fd, POLLIN, -1), 1);
+    }
+    return n;
+}
+
 static void read_all(void *arg)
 {
     const int *fd = arg;
-    char bytes[8];
     ssize_t n;
 
-    while ((n = sks__loop_receive(*fd, bytes, sizeof bytes, 0)) != 0) {
-        if (n == -EOPNOTSUPP)
-            n = recv(*fd, bytes, sizeof bytes, MSG_DONTWAIT);
-        if (n == 0)
-            break;
-        if (n > 0)
-            tell("got", (int)n);
-        else
-            assert_int_equal(sks__loop_wait(*fd, POLLIN, -1), 1);
-    }
+    while ((n = read_some(*fd, 8)) > 0)
+        tell("got", (int)n);
     tell("end", 0);
 }
 
@@ -297,6 +304,69 @@ static void one_who_does_not_wait_gets_what_is_there(void **state)
     close(pair[1]);
 }
 
+/* Is in the middle of what came, or waits for it, when the loop is left. */
+static void read_in_parts(void *arg)
+{
+    const int *fd = arg;
+
+    tell("got", (int)read_some(*fd, 1));
+    tell("waited", sks__loop_wait(ends[0], POLLIN, -1));
+    for (int left = 9; left > 0;)
+        left -= (int)read_some(*fd, 4);
+    tell("end", (int)read_some(*fd, 8));
+}
+
+static void *turn_elsewhere(void *arg)
+{
+    (void)arg;
+    turn_to_the_end();
+    return NULL;
+}
+
+static void another_thread_goes_on_with_a_loop_that_was_left(void **state)
+{
+    pthread_t thread;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(sks__fd_set_mode(pair[0], SKS__FD_NONBLOCKING), 0);
+    assert_int_equal(sks__loop_spawn(&loop, read_in_parts, &pair[0], pair[0]),
+                     0);
+    assert_int_equal(write(pair[1], "hello", 5), 5);
+    turn_until_told("got1 ");
+    assert_int_equal(sks__loop_leave(&loop), 0);
+    assert_int_equal(pthread_create(&thread, NULL, turn_elsewhere, NULL), 0);
+    say("x");
+    assert_int_equal(write(pair[1], "again", 5), 5);
+    close(pair[1]);
+    pthread_join(thread, NULL);
+    assert_string_equal(trace, "got1 waited1 end0 ");
+    close(pair[0]);
+}
+
+/* A loop that was left has its ring again. */
+static void a_loop_may_be_left_and_taken_up_many_times(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        trace[0] = '\0';
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        assert_int_equal(sks__loop_spawn(&loop, read_all, &pair[0], pair[0]),
+                         0);
+        assert_int_equal(write(pair[1], "hello", 5), 5);
+        turn_until_told("got5 ");
+        close(pair[1]);
+        turn_to_the_end();
+        close(pair[0]);
+        assert_int_equal(sks__loop_leave(&loop), 0);
+        if (with_ring)
+            sks__loop_use_ring(&loop);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -311,6 +381,8 @@ int main(void)
         TEST(what_comes_is_received_until_the_end),
         TEST(an_end_before_its_peers_closes_the_connection),
         TEST(one_who_does_not_wait_gets_what_is_there),
+        TEST(another_thread_goes_on_with_a_loop_that_was_left),
+        TEST(a_loop_may_be_left_and_taken_up_many_times),
     };
     int failed = cmocka_run_group_tests_name("poller", tests, NULL, NULL);
 

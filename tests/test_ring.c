@@ -294,6 +294,43 @@ static void a_wait_for_nothing_ends_with_its_time(void **state)
     assert_int_equal(sks__ring_wait(ring, &event, 1, 20), 0);
 }
 
+/* --- leaving --- */
+
+static void what_came_before_a_ring_was_detached_stays(void **state)
+{
+    struct sks__poller_event event;
+    char byte;
+
+    (void)state;
+    need_ring();
+    receive(&byte, 1);
+    say("hello", 5);
+    await(&node);
+    assert_true(sks__ring_is_busy(ring));
+    sks__ring_retire(ring);
+    sks__ring_leave(ring, &reception);
+    await(&node);
+    assert_false(sks__ring_is_busy(ring));
+    sks__ring_detach(ring);
+    assert_int_equal(sks__ring_wait(ring, &event, 1, 0), 0);
+    expect("hello");
+    assert_int_equal(receive(&byte, 1), -EOPNOTSUPP);
+}
+
+static void a_detached_ring_still_waits_for_the_poller(void **state)
+{
+    struct sks__poller_node other;
+
+    (void)state;
+    need_ring();
+    sks__ring_retire(ring);
+    sks__ring_detach(ring);
+    assert_int_equal(sks__poller_add(&poller, &other, ends[0], POLLIN), 0);
+    say("x", 1);
+    await(&other);
+    sks__poller_remove(&poller, &other);
+}
+
 /* --- none to be had --- */
 
 static void without_a_descriptor_there_is_no_ring(void **state)
@@ -322,6 +359,8 @@ int main(void)
         TEST(a_closed_connection_ends_with_the_reception),
         TEST(the_pollers_events_come_too),
         TEST(a_wait_for_nothing_ends_with_its_time),
+        TEST(what_came_before_a_ring_was_detached_stays),
+        TEST(a_detached_ring_still_waits_for_the_poller),
         TEST(without_a_descriptor_there_is_no_ring),
     };
 

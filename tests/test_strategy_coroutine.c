@@ -181,6 +181,100 @@ static void stacks_are_as_large_as_the_config_says(void **state)
     client_expect(fd, "done\n");
 }
 
+/* --- threads --- */
+
+/* Tells at both sides of the gate what a close would say. */
+static int closing_handle(sks_request *request)
+{
+    int before = sks_server_close(serving.server);
+    int rc = gate_handle(request);
+
+    if (before != SKS_ESTATE || sks_server_close(serving.server) != before)
+        return -EIO;
+    return rc;
+}
+
+static unsigned long workers(void)
+{
+    return sks_server_count(serving.server, SKS_COUNT_WORKERS);
+}
+
+static void one_worker_is_the_thread_that_serves(void **state)
+{
+    int fd;
+
+    (void)state;
+    serve(SOCK_STREAM, gate_handle);
+    fd = serving_client(SOCK_STREAM);
+    trace_expect(&serving.trace, "enter ");
+    assert_int_equal(workers(), 0);
+    trace_let(&serving.trace, 1);
+    client_expect(fd, "done\n");
+}
+
+/* Also in that a request cannot close its own server. */
+static void a_request_goes_on_in_a_thread_when_serving_has_ended(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    serve(SOCK_STREAM, closing_handle);
+    for (int i = 0; i < 2; i++) {
+        fds[i] = serving_client(SOCK_STREAM);
+        trace_expect(&serving.trace, "enter ");
+    }
+    serving_stop();
+    assert_int_equal(workers(), 1);
+    serving_start();
+    trace_let(&serving.trace, 2);
+    for (int i = 0; i < 2; i++)
+        client_expect(fds[i], "done\n");
+}
+
+/* Reads only what came before the gate opened. */
+static int late_handle(sks_request *request)
+{
+    char word[6];
+    ssize_t n;
+    int rc;
+
+    n = sks_rfile_read(sks_request_rfile(request), word, 1);
+    rc = gate_handle(request);
+    if (rc < 0 || n != 1)
+        return -EIO;
+    n = sks_rfile_read(sks_request_rfile(request), word, 5);
+    return n < 0 ? (int)n
+                 : sks_wfile_write(sks_request_wfile(request), word, (size_t)n);
+}
+
+static void what_came_while_serving_is_read_afterwards(void **state)
+{
+    int fd;
+
+    (void)state;
+    serve(SOCK_STREAM, late_handle);
+    fd = serving_client(SOCK_STREAM);
+    client_say(fd, "xhello");
+    trace_expect(&serving.trace, "enter ");
+    serving_stop();
+    trace_let(&serving.trace, 1);
+    client_expect(fd, "done\nhello");
+}
+
+static void a_request_handled_alone_has_a_thread(void **state)
+{
+    int fd;
+
+    (void)state;
+    make(SOCK_STREAM, gate_handle);
+    fd = serving_client(SOCK_STREAM);
+    assert_int_equal(sks_server_handle_request(serving.server), 1);
+    trace_expect(&serving.trace, "enter ");
+    assert_int_equal(workers(), 1);
+    trace_let(&serving.trace, 1);
+    client_expect(fd, "done\n");
+}
+
 /* --- options --- */
 
 static void expect_refused(size_t size, size_t stack_size, int rc)
@@ -212,6 +306,10 @@ int main(void)
         TEST(packets_beyond_the_limit_and_the_queue_are_lost),
         TEST(each_client_of_a_batch_gets_its_own_reply),
         TEST(stacks_are_as_large_as_the_config_says),
+        TEST(one_worker_is_the_thread_that_serves),
+        TEST(a_request_goes_on_in_a_thread_when_serving_has_ended),
+        TEST(what_came_while_serving_is_read_afterwards),
+        TEST(a_request_handled_alone_has_a_thread),
         TEST(a_config_that_makes_no_sense_is_refused),
     };
 

@@ -150,6 +150,23 @@ SKS_API unsigned sks_server_listener_sets(const sks_server *server);
  * @return 0 or an error */
 SKS_API int sks_server_supervise(sks_server *server);
 
+/** One turn of that, without waiting, for a serve whose thread is a worker
+ * itself and waits in an event loop of its own.
+ * @return 0, or an error that ends serving */
+SKS_API int sks_server_supervise_once(sks_server *server);
+
+/** The i-th descriptor, from 0, that is readable when that turn should come;
+ * -1 past the last.  Lives until stop. */
+SKS_API int sks_server_supervise_fileno(const sks_server *server, size_t i);
+
+/** How many milliseconds from now it should come though none is; -1: never.
+ * To be asked when serving begins, and after each such turn. */
+SKS_API int sks_server_supervise_ms(sks_server *server);
+
+/** By a worker to which the thread that serves hands over the requests that it
+ * ran itself so far, and which that thread meanwhile waits for. */
+SKS_API void sks_server_take_over(sks_server *server);
+
 /** By service_actions: ends serving, which returns the error; the format says
  * it in words for sks_server_error(). */
 SKS_API void sks_server_give_up(sks_server *server, int error,

@@ -453,6 +453,14 @@ WRAP(int, epoll_wait, int epoll, struct epoll_event *events, int n, int ms)
                                      : __real_epoll_wait(epoll, events, n, ms);
 }
 
+/* Is interrupted only where it goes on to the poller. */
+WRAP(int, sks__ring_wait, struct sks__ring *ring, struct sks__poller_event *out,
+     size_t n, int ms)
+{
+    note_wait(ms);
+    return __real_sks__ring_wait(ring, out, n, ms);
+}
+
 /* --- workers --- */
 
 pid_t __wrap_fork(void);

@@ -5,7 +5,7 @@ set(FAULT_WRAPPED
     malloc calloc realloc free strdup
     mmap mmap64
     socket socketpair bind listen accept accept4
-    recv recvfrom recvmsg recvmmsg read readv sks__ring_receive
+    recv recvfrom recvmsg recvmmsg read readv sks__ring_receive sks__ring_wait
     send sendto sendmsg sendmmsg write writev
     sendfile sendfile64 splice
     eventfd pipe pipe2 epoll_create1 epoll_ctl

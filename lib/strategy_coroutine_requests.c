@@ -1,0 +1,158 @@
+/* How the coroutine strategy's workers get requests and run each in a
+ * coroutine. */
+#include "strategy_coroutine.h"
+
+#include <string.h>
+
+/* How long listeners rest when the system lacks resources. */
+enum { REST_MS = 100 };
+
+/* --- listening --- */
+
+static void accept_some(struct sks__source *source, short events);
+
+/* One that cannot be waited for now is tried again after a rest: perhaps no
+ * other worker has it. */
+static void add_listeners(struct sks__coworker *w)
+{
+    int fd;
+
+    while (w->listener_count < SKS__COLISTENERS_MAX &&
+           (fd = sks_server_listener_fileno(w->all->server,
+                                            w->listener_count)) >= 0) {
+        struct sks__colistener *l = &w->listeners[w->listener_count];
+
+        l->worker = w;
+        l->source.ready = accept_some;
+        if (sks__poller_add_shared(&w->loop.poller, &l->source.node, fd) < 0) {
+            sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
+            break;
+        }
+        w->listener_count++;
+    }
+}
+
+static void remove_listeners(struct sks__coworker *w)
+{
+    while (w->listener_count > 0)
+        sks__poller_remove(&w->loop.poller,
+                           &w->listeners[--w->listener_count].source.node);
+}
+
+/* Takes up the listeners again, if none is waited for. */
+static void resume_listening(struct sks__coworker *w)
+{
+    if (w->listening && w->listener_count == 0)
+        add_listeners(w);
+}
+
+void sks__coworker_rested(struct sks__alarm *alarm)
+{
+    struct sks__coworker *w =
+        SKS__LIST_ENTRY(alarm, struct sks__coworker, rested);
+
+    if (w->listening)
+        add_listeners(w);
+}
+
+void sks__coworker_set_listening(struct sks__coworker *w, int listening)
+{
+    struct sks__coroutines *all = w->all;
+
+    if (w->listening == listening)
+        return;
+    w->listening = listening;
+    if (listening)
+        add_listeners(w);
+    else
+        remove_listeners(w);
+    pthread_mutex_lock(&all->lock);
+    all->listening += listening ? 1 : (size_t)-1;
+    pthread_cond_signal(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+}
+
+/* --- requests --- */
+
+static void run_connection(void *arg)
+{
+    sks_request_run(arg);
+}
+
+/* Replies that are ready before the batch is through leave together. */
+static void run_packet(void *arg)
+{
+    sks_request *request = arg;
+    struct sks__coslot *slot = sks_request_slot(request);
+    struct sks__coworker *w = slot->worker;
+
+    sks_request_handle(request);
+    if (w->gathering)
+        w->handled[w->handled_count++] = request;
+    else
+        sks_requests_finish(&request, 1);
+    if (w->packets-- == w->all->max_packets)
+        resume_listening(w);
+}
+
+void sks__coworker_begin(struct sks__coworker *w, sks_request *request)
+{
+    struct sks__coslot *slot = sks_request_slot(request);
+    int is_packet = sks_request_packet(request, NULL) != NULL;
+    int rc;
+
+    slot->worker = w;
+    w->packets += is_packet ? 1 : 0;
+    rc = sks__loop_spawn(&w->loop, is_packet ? run_packet : run_connection,
+                         request, is_packet ? -1 : sks_request_fileno(request));
+    if (rc == 0)
+        return;
+    w->packets -= is_packet ? 1 : 0;
+    sks_request_fail(request, rc);
+}
+
+static void finish_handled(void *arg)
+{
+    struct sks__coworker *w = arg;
+    sks_request *requests[SKS__COBATCH];
+    size_t n = w->handled_count;
+
+    memcpy(requests, w->handled, n * sizeof *requests);
+    w->handled_count = 0;
+    sks_requests_finish(requests, n);
+}
+
+static void begin_all(struct sks__coworker *w, sks_request **requests, int n)
+{
+    w->gathering = 1;
+    for (int i = 0; i < n; i++)
+        sks__coworker_begin(w, requests[i]);
+    w->gathering = 0;
+    if (w->handled_count == 0)
+        return;
+    /* In a coroutine, as it may wait for room in the socket. */
+    if (sks__loop_spawn(&w->loop, finish_handled, w, -1) < 0)
+        finish_handled(w);
+}
+
+static void accept_some(struct sks__source *source, short events)
+{
+    struct sks__colistener *l =
+        SKS__LIST_ENTRY(source, struct sks__colistener, source);
+    struct sks__coworker *w = l->worker;
+    sks_request *requests[SKS__COBATCH];
+    size_t room = w->all->max_packets - w->packets;
+    int rc = sks_server_get_requests(w->all->server, (size_t)(l - w->listeners),
+                                     requests,
+                                     room < SKS__COBATCH ? room : SKS__COBATCH);
+
+    (void)events;
+    if (rc > 0)
+        begin_all(w, requests, rc);
+    if (rc < 0 && rc != SKS_ETIMEDOUT) {
+        remove_listeners(w);
+        sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
+    }
+    if (w->packets >= w->all->max_packets)
+        remove_listeners(w);
+}
