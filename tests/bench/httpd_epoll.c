@@ -1,7 +1,8 @@
 /* The floor of the benchmark: a bare epoll loop that answers each request with
- * a reply made beforehand, head and content together.  Its arguments are a port
- * and files, each served under its last name; it understands nothing else, and
- * trusts its clients. */
+ * a reply made beforehand, head and content together, and whose connections
+ * come with their first bytes and with their options from the listener.  Its
+ * arguments are a port and files, each served under its last name; it
+ * understands nothing else, and trusts its clients. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +77,8 @@ static int listen_on(int port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 4096) < 0)
         give_up("listening");
     getsockname(fd, (struct sockaddr *)&address, &len);
@@ -137,14 +140,13 @@ static void answer(int epoll, struct connection *c)
 
 static void admit(int epoll, int listener)
 {
-    int fd, on = 1;
+    int fd;
 
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         struct connection *c = calloc(1, sizeof *c);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
         c->fd = fd;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
     }
 }
