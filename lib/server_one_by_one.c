@@ -3,6 +3,7 @@
  * The worker waits for the listeners in a lookout of its own, so that the
  * system wakes one for each connection: all in poll(2) would be woken for each,
  * and all but one in vain. */
+#include "buffer.h"
 #include "error.h"
 #include "lookout.h"
 #include "server.h"
@@ -11,6 +12,10 @@
 
 /* How long it rests when no requests can be had. */
 enum { REST_MS = 100 };
+
+/* How many buffers it keeps for the next request: for a packet and its reply,
+ * or for a connection's input. */
+enum { BUFFERS_KEPT = 2 };
 
 static int open_lookout(struct sks__lookout *l, const sks_server *server)
 {
@@ -64,8 +69,10 @@ int sks__server_run_one_by_one(sks_server *server)
 
     if (rc < 0)
         return rc;
+    sks__buffer_keep(BUFFERS_KEPT);
     while (rc == 0 && !sks_server_stopping(server))
         rc = take_turn(server, &lookout);
+    sks__buffer_keep(0);
     sks__lookout_close(&lookout);
     return rc;
 }

@@ -43,7 +43,7 @@ struct sks__crew {
     struct sks__list workers; /* of worker.node */
     struct sks__list inbox;   /* of errand.node */
     atomic_uint waiting;      /* in the inbox */
-    unsigned parked;
+    atomic_uint parked;
     int stopping; /* workers leave */
     int let_go;   /* and nobody joins them */
     int has_left; /* `left` is to be joined */

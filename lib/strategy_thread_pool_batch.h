@@ -11,8 +11,9 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* The most packets in a batch. */
-enum { SKS__BATCH_MAX = 64 };
+/* The most packets in a batch: what belongs to more would not stay in the
+ * processor's first cache. */
+enum { SKS__BATCH_MAX = 32 };
 
 /* The worker's; lock guards all of it while it runs. */
 struct sks__batch {

@@ -117,11 +117,15 @@ int sks__crew_hire(struct sks__crew *p)
     return rc;
 }
 
-/* True if a parked worker was called. */
+/* True if a parked worker was called.  Most of the time none is, and this is
+ * asked for each connection while all workers are busy: no lock for that.  One
+ * that parks just now looks itself whether it is wanted. */
 static int call_parked(struct sks__crew *p)
 {
     int parked;
 
+    if (p->parked == 0)
+        return 0;
     pthread_mutex_lock(&p->lock);
     parked = p->parked > 0;
     if (parked)

@@ -14,8 +14,8 @@ enum { REST_MS = 100 };
 enum { BATCH_US = 200, MANY = 16 };
 
 /* How many buffers a worker keeps: one for each packet of a batch, and one for
- * each reply. */
-enum { BUFFERS_KEPT = 2 * SKS__BATCH_MAX };
+ * each reply; or one for the next connection's input. */
+enum { PACKET_BUFFERS = 2 * SKS__BATCH_MAX, STREAM_BUFFERS = 1 };
 
 /* --- waiting for requests --- */
 
@@ -202,8 +202,7 @@ void *sks__crew_work(void *arg)
     struct sks__crew_worker *w = arg;
     sks_server *server = w->pool->server;
 
-    if (w->pool->packets_only)
-        sks__buffer_keep(BUFFERS_KEPT);
+    sks__buffer_keep(w->pool->packets_only ? PACKET_BUFFERS : STREAM_BUFFERS);
     while (take_and_run(w))
         continue;
     sks__buffer_keep(0);
