@@ -468,8 +468,9 @@ SKS_API const char *sks_server_address(const sks_server *server, size_t i);
 SKS_API int sks_server_port(const sks_server *server);
 
 /** A descriptor for an event loop of your own: readable when
- * sks_server_handle_request() would not wait.  Not to read, write or close;
- * lives until close.  Any thread, once bound.
+ * sks_server_handle_request() would not wait for a request; children that end
+ * are reaped in that one's turns.  Not to read, write or close; lives until
+ * close.  Any thread, once bound.
  * @return -ENOTSUP for several sockets on a system without epoll(7);
  *         SKS_ESTATE before bind */
 SKS_API int sks_server_fileno(sks_server *server);
@@ -562,7 +563,9 @@ typedef struct sks_prefork_config {
 
     /** How each child runs its requests (one after the other).  Under one that
      * runs many at once a crash costs all clients of that child: handle_error
-     * is told of each, but with the address "unknown". */
+     * is told of each, but with the address "unknown", as the parent can see
+     * only the latest client of each child: a place for each of any number
+     * would cost every request. */
     const sks_strategy *inner;
     void *inner_config;         /**< the inner strategy's config */
     unsigned inner_max_workers; /**< the inner strategy's max_workers (its own
