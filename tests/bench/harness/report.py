@@ -16,6 +16,8 @@ Medians of interleaved runs, {rounds} of each server, of {seconds:g} s each.
   quartiles; less is better, 1.00 is par
 - floor: the same as a multiple of the bare loop's,
   {floors}
+- workers: a thread-pool and prefork, also bare ones, have one for each kept
+  connection, and one for two where each request has a connection of its own
 - calls: system calls a round trip
 - faults: page faults a connection, in all processes: memory that is touched
   first, or copied after a fork

@@ -71,8 +71,11 @@ class Server:
         if self.model == EACH:
             # Workers that are about to end still count against a limit.
             return 2 * row.connections + 16
-        if self.model == POOL and row.family == "tcp":
+        if self.model == POOL and row.keeps_connections:
             return row.connections
+        if self.model == POOL and row.family == "tcp":
+            # More would idle, and one of them be woken for each connection.
+            return max(1, row.connections // 2)
         return None
 
     def command(self, row: Row) -> list[str]:
