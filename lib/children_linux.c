@@ -1,9 +1,13 @@
+/* A pidfd costs more than the rest of what the parent does for a child, and
+ * most children of a server that is busy end within a few milliseconds.  So
+ * those that were just forked, the young ones at the list's end, have none:
+ * each turn asks once whether any child has ended. */
 #include "children.h"
 
+#include "clock.h"
 #include "fd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -13,17 +17,19 @@
 /* waitid(2)'s idtype for pidfds, which older headers lack. */
 enum { BY_PIDFD = 3 };
 
-static void close_fd(int *fd)
+/* How soon to try again when the system lacks a descriptor. */
+enum { RETRY_MS = 100 };
+
+static struct sks__child *child_of(struct sks__list *node)
 {
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
+    return SKS__LIST_ENTRY(node, struct sks__child, node);
 }
 
 int sks__children_open(struct sks__children *c)
 {
     sks__list_init(&c->running);
-    c->spare_fd = -1;
+    c->young = 0;
+    c->lost = NULL;
     c->ready_fd = epoll_create1(EPOLL_CLOEXEC);
     return c->ready_fd < 0 ? -errno : 0;
 }
@@ -32,23 +38,28 @@ int sks__children_open(struct sks__children *c)
 static void close_all(const struct sks__children *c)
 {
     sks__fd_close(c->ready_fd);
-    sks__fd_close(c->spare_fd);
     for (struct sks__list *n = c->running.next; n != &c->running; n = n->next)
-        close(SKS__LIST_ENTRY(n, struct sks__child, node)->fd);
+        sks__fd_close(child_of(n)->fd);
 }
 
 void sks__children_close(struct sks__children *c)
 {
     close_all(c);
-    c->ready_fd = c->spare_fd = -1;
+    c->ready_fd = -1;
+    c->young = 0;
+    c->lost = NULL;
     sks__list_init(&c->running);
 }
 
 struct sks__child *sks__children_first(const struct sks__children *c)
 {
-    return sks__list_is_empty(&c->running)
-               ? NULL
-               : SKS__LIST_ENTRY(c->running.next, struct sks__child, node);
+    return sks__list_is_empty(&c->running) ? NULL : child_of(c->running.next);
+}
+
+struct sks__child *sks__children_next(const struct sks__children *c,
+                                      const struct sks__child *child)
+{
+    return child->node.next == &c->running ? NULL : child_of(child->node.next);
 }
 
 /* Closing is not enough to forget a descriptor: another process may have a copy
@@ -56,47 +67,21 @@ struct sks__child *sks__children_first(const struct sks__children *c)
 void sks__children_drop(struct sks__children *c, struct sks__child *child)
 {
     sks__list_remove(&child->node);
-    if (c->ready_fd >= 0)
-        epoll_ctl(c->ready_fd, EPOLL_CTL_DEL, child->fd, NULL);
-    close_fd(&child->fd);
-}
-
-/* A forked child that cannot be watched must not be: nobody would reap it. */
-static int give_up(struct sks__child *child, int rc)
-{
-    kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    close_fd(&child->fd);
-    return rc;
-}
-
-static int watch(struct sks__children *c, struct sks__child *child)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = child};
-
-    child->fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-    if (child->fd < 0 && errno == EMFILE) {
-        close_fd(&c->spare_fd);
-        child->fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+    if (c->lost == child)
+        c->lost = NULL;
+    if (child->fd < 0) {
+        c->young--;
+        return;
     }
-    if (child->fd < 0)
-        return give_up(child, -errno);
-    if (epoll_ctl(c->ready_fd, EPOLL_CTL_ADD, child->fd, &event) < 0)
-        return give_up(child, -errno);
-    sks__list_append(&c->running, &child->node);
-    return 1;
+    epoll_ctl(c->ready_fd, EPOLL_CTL_DEL, child->fd, NULL);
+    sks__fd_close(child->fd);
+    child->fd = -1;
 }
 
 int sks__children_fork(struct sks__children *c, struct sks__child *child)
 {
-    pid_t pid;
+    pid_t pid = fork();
 
-    if (c->spare_fd < 0)
-        c->spare_fd = fcntl(c->ready_fd, F_DUPFD_CLOEXEC, 0);
-    if (c->spare_fd < 0)
-        return -errno;
-    pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0) {
@@ -104,24 +89,37 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child)
         return 0;
     }
     child->pid = pid;
+    child->fd = -1;
+    child->born = sks__clock_ms();
     child->signal = child->status = 0;
-    return watch(c, child);
+    sks__list_append(&c->running, &child->node);
+    c->young++;
+    return 1;
 }
 
-/* True if the child has ended, which reaps it. */
-static int has_ended(struct sks__child *child)
+/* --- asking about one --- */
+
+/* waitid(2) without waiting: 1 if it knows of an end, 0, or an error. */
+static int ask(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-    siginfo_t info = {0};
     int rc;
 
+    *info = (siginfo_t){0};
     do
-        rc = waitid((idtype_t)BY_PIDFD, (id_t)child->fd, &info,
-                    WEXITED | WNOHANG);
+        rc = waitid(type, id, info, WEXITED | WNOHANG | options);
     while (rc < 0 && errno == EINTR);
-    if (rc < 0)
-        return 1; /* somebody else reaped it */
-    if (info.si_pid == 0)
-        return 0;
+    return rc < 0 ? -errno : info->si_pid != 0;
+}
+
+/* True if the child has ended, which reaps it; maybe somebody else did. */
+static int has_ended(struct sks__child *child)
+{
+    siginfo_t info;
+    int rc = child->fd < 0 ? ask(P_PID, (id_t)child->pid, &info, 0)
+                           : ask((idtype_t)BY_PIDFD, (id_t)child->fd, &info, 0);
+
+    if (rc <= 0)
+        return rc < 0;
     if (info.si_code == CLD_EXITED)
         child->status = info.si_status;
     else
@@ -129,26 +127,114 @@ static int has_ended(struct sks__child *child)
     return 1;
 }
 
-/* One that may have ended, or NULL. */
-static struct sks__child *ready_child(const struct sks__children *c)
+/* A pidfd of a child that has none, or an error: -ESRCH if somebody else has
+ * reaped it, so that another process may have its number. */
+static int open_pidfd(const struct sks__child *child)
+{
+    int fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+    siginfo_t info;
+
+    if (fd < 0)
+        return errno == EINVAL ? -ESRCH : -errno;
+    if (ask((idtype_t)BY_PIDFD, (id_t)fd, &info, WNOWAIT) >= 0)
+        return fd;
+    close(fd);
+    return -ESRCH;
+}
+
+/* --- watching --- */
+
+static struct sks__child *eldest_of_the_young(const struct sks__children *c)
+{
+    struct sks__list *n = c->running.prev;
+
+    for (size_t i = 1; i < c->young; i++)
+        n = n->prev;
+    return child_of(n);
+}
+
+static int watch(struct sks__children *c, struct sks__child *child)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = child};
+    int fd = open_pidfd(child);
+    int rc;
+
+    if (fd < 0)
+        return fd;
+    rc = epoll_ctl(c->ready_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    child->fd = fd;
+    c->young--;
+    return 0;
+}
+
+int sks__children_watch(struct sks__children *c, int age_ms)
+{
+    while (c->young > 0) {
+        struct sks__child *child = eldest_of_the_young(c);
+        int64_t left = 0;
+        int rc;
+
+        if (age_ms > 0)
+            left = child->born + age_ms - sks__clock_ms();
+        if (left > 0)
+            return (int)left;
+        rc = watch(c, child);
+        if (rc == -ESRCH)
+            c->lost = child;
+        if (rc < 0)
+            return rc == -ESRCH ? 0 : RETRY_MS;
+    }
+    return -1;
+}
+
+/* --- reaping --- */
+
+/* A young one that has ended, or NULL.  A child of somebody else that nobody
+ * reaps hides ours, so that each is asked about then. */
+static struct sks__child *ended_young(const struct sks__children *c)
+{
+    struct sks__list *n = c->running.prev;
+    siginfo_t info;
+    int rc = c->young > 0 ? ask(P_ALL, 0, &info, WNOWAIT) : 0;
+
+    if (rc == 0)
+        return c->lost;
+    for (size_t i = 0; i < c->young; i++, n = n->prev)
+        if (rc > 0 && child_of(n)->pid == info.si_pid)
+            return has_ended(child_of(n)) ? child_of(n) : NULL;
+    n = c->running.prev;
+    for (size_t i = 0; i < c->young; i++, n = n->prev)
+        if (has_ended(child_of(n)))
+            return child_of(n);
+    return NULL;
+}
+
+/* A watched one that has ended, or NULL. */
+static struct sks__child *ended_watched(const struct sks__children *c)
 {
     struct epoll_event event;
     int n;
 
+    if (sks__list_is_empty(&c->running) || child_of(c->running.next)->fd < 0)
+        return NULL;
     do
         n = epoll_wait(c->ready_fd, &event, 1, 0);
     while (n < 0 && errno == EINTR);
-    return n > 0 ? event.data.ptr : NULL;
+    return n > 0 && has_ended(event.data.ptr) ? event.data.ptr : NULL;
 }
 
 struct sks__child *sks__children_reap(struct sks__children *c)
 {
-    struct sks__child *child =
-        sks__list_is_empty(&c->running) ? NULL : ready_child(c);
+    struct sks__child *child = ended_young(c);
 
-    if (child == NULL || !has_ended(child))
-        return NULL;
-    sks__children_drop(c, child);
+    if (child == NULL)
+        child = ended_watched(c);
+    if (child != NULL)
+        sks__children_drop(c, child);
     return child;
 }
 
@@ -157,10 +243,36 @@ int sks__children_fileno(const struct sks__children *c, size_t i)
     return i == 0 ? c->ready_fd : -1;
 }
 
+/* --- what is done to them --- */
+
+/* Linux 5.6; whoever may trace the child may do that. */
+int sks__children_borrow(const struct sks__child *child, int number)
+{
+    int pidfd = child->fd >= 0 ? child->fd : open_pidfd(child);
+    int rc;
+
+    if (pidfd < 0)
+        return pidfd;
+    rc = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+    if (rc < 0)
+        rc = -errno;
+    if (pidfd != child->fd)
+        close(pidfd);
+    return rc;
+}
+
+static void send_signal(const struct sks__child *child, int signal)
+{
+    siginfo_t info;
+
+    if (child->fd >= 0)
+        syscall(SYS_pidfd_send_signal, child->fd, signal, NULL, 0);
+    else if (ask(P_PID, (id_t)child->pid, &info, WNOWAIT) == 0)
+        kill(child->pid, signal);
+}
+
 void sks__children_kill(struct sks__children *c, int signal)
 {
     for (struct sks__list *n = c->running.next; n != &c->running; n = n->next)
-        syscall(SYS_pidfd_send_signal,
-                SKS__LIST_ENTRY(n, struct sks__child, node)->fd, signal, NULL,
-                0);
+        send_signal(child_of(n), signal);
 }

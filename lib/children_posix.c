@@ -10,7 +10,7 @@
 int sks__children_open(struct sks__children *c)
 {
     sks__list_init(&c->running);
-    c->ready_fd = c->spare_fd = -1;
+    c->ready_fd = -1;
     return 0;
 }
 
@@ -22,6 +22,26 @@ static struct sks__child *child_of(struct sks__list *node)
 struct sks__child *sks__children_first(const struct sks__children *c)
 {
     return sks__list_is_empty(&c->running) ? NULL : child_of(c->running.next);
+}
+
+struct sks__child *sks__children_next(const struct sks__children *c,
+                                      const struct sks__child *child)
+{
+    return child->node.next == &c->running ? NULL : child_of(child->node.next);
+}
+
+/* Each is from the beginning. */
+int sks__children_watch(struct sks__children *c, int age_ms)
+{
+    (void)c, (void)age_ms;
+    return -1;
+}
+
+/* POSIX knows no way. */
+int sks__children_borrow(const struct sks__child *child, int number)
+{
+    (void)child, (void)number;
+    return -ENOSYS;
 }
 
 void sks__children_drop(struct sks__children *c, struct sks__child *child)

@@ -53,6 +53,12 @@ static size_t next_len(const struct sks__pool *p)
     return len > least ? len : least;
 }
 
+void sks__pool_add(struct sks__pool *p, void *memory, size_t len)
+{
+    for (size_t i = 0; i + p->size <= len; i += p->size)
+        sks__pool_give(p, (char *)memory + i);
+}
+
 /* One more run, all of it free. */
 static void grow(struct sks__pool *p)
 {
@@ -65,8 +71,8 @@ static void grow(struct sks__pool *p)
         return;
     *run = (struct sks__pool_run){.next = p->runs, .len = len};
     p->runs = run;
-    for (size_t i = aligned(sizeof *run); i + p->size <= len; i += p->size)
-        sks__pool_give(p, (char *)at + i);
+    sks__pool_add(p, (char *)at + aligned(sizeof *run),
+                  len - aligned(sizeof *run));
 }
 
 void *sks__pool_take(struct sks__pool *p)

@@ -20,7 +20,11 @@ struct sks__pool {
 /* For objects of that size. */
 void sks__pool_open(struct sks__pool *p, size_t size);
 
-/* Frees everything, objects in use too. */
+/* Adds memory of the caller's, aligned for any type, which may be used until
+ * the pool is closed. */
+void sks__pool_add(struct sks__pool *p, void *memory, size_t len);
+
+/* Frees everything but what was added, objects in use too. */
 void sks__pool_close(struct sks__pool *p);
 
 /* An object with whatever it held before, aligned for any type; NULL when out

@@ -33,6 +33,62 @@ static struct layout layout_of(const sks_server *server)
     return l;
 }
 
+/* --- memory --- */
+
+static int is_on_desk(const sks_server *server, const void *memory)
+{
+    return memory == server->desk;
+}
+
+/* With the lock.  True unless there is enough. */
+static int keep_memory(sks_server *server, void *memory)
+{
+    if (server->spare_count >= SKS__SPARES_MAX && !is_on_desk(server, memory))
+        return 0;
+    *(void **)memory = server->spares;
+    server->spares = memory;
+    server->spare_count++;
+    return 1;
+}
+
+/* With the lock.  Memory of an earlier request, or NULL. */
+static void *take_spare(sks_server *server)
+{
+    void *memory = server->spares;
+
+    if (memory == NULL)
+        return NULL;
+    server->spares = *(void **)memory;
+    server->spare_count--;
+    return memory;
+}
+
+void sks__requests_free_spares(sks_server *server)
+{
+    void *memory;
+
+    while ((memory = take_spare(server)) != NULL)
+        if (!is_on_desk(server, memory))
+            free(memory);
+}
+
+/* The first request, unless it is large, and the first bookings. */
+static void lay_desk(sks_server *server)
+{
+    size_t room = SKS__SERVER_SIZE - offsetof(sks_server, desk);
+    size_t size = aligned(layout_of(server).size);
+    char *at = (char *)server->desk;
+
+    if (size <= room / 2) {
+        keep_memory(server, at);
+        at += size;
+        room -= size;
+    }
+    sks__pool_open(&server->bookings,
+                   sizeof(struct sks__booking) + server->strategy.request_size);
+    sks__pool_add(&server->bookings, at, room);
+}
+
 /* Bookings for up to n requests, and in them memory of earlier requests as far
  * as there is some.  How many. */
 static size_t take_memory(sks_server *server, struct sks__booking **out,
@@ -42,14 +98,9 @@ static size_t take_memory(sks_server *server, struct sks__booking **out,
 
     pthread_mutex_lock(&server->lock);
     if (server->bookings.size == 0)
-        sks__pool_open(&server->bookings,
-                       sizeof **out + server->strategy.request_size);
-    while (got < n && (out[got] = sks__pool_take(&server->bookings)) != NULL) {
-        out[got]->request = server->spare_count > 0
-                                ? server->spares[--server->spare_count]
-                                : NULL;
-        got++;
-    }
+        lay_desk(server);
+    while (got < n && (out[got] = sks__pool_take(&server->bookings)) != NULL)
+        out[got++]->request = take_spare(server);
     pthread_mutex_unlock(&server->lock);
     return got;
 }
@@ -67,9 +118,7 @@ static void give_memory(sks_server *server,
     for (size_t i = 0; i < n; i++) {
         sks_request *r = bookings[i]->request;
 
-        if (r != NULL && server->spare_count < SKS__SPARES_MAX)
-            server->spares[server->spare_count++] = r;
-        else
+        if (r != NULL && !keep_memory(server, r))
             rest[left++] = r;
         sks__pool_give(&server->bookings, bookings[i]);
     }
@@ -91,9 +140,10 @@ static int begin(sks_server *server, struct sks__listener *listener,
         r = calloc(1, l.size);
     if (r == NULL)
         return -ENOMEM;
-    memset(booking, 0, sizeof *booking + server->strategy.request_size);
     sks__list_init(&booking->node);
     booking->request = r;
+    booking->peer.len = 0;
+    memset(booking->slot, 0, server->strategy.request_size);
     r->booking = booking;
     r->server = server;
     r->listener = listener;
@@ -138,6 +188,24 @@ void sks__request_free(sks_request *r)
 {
     if (r != NULL)
         free_all(&r, 1);
+}
+
+void sks__request_leave_booking(sks_request *r)
+{
+    sks_server *server = r->server;
+    int keeps;
+
+    r->booking->request = NULL;
+    pthread_mutex_lock(&server->lock);
+    keeps = keep_memory(server, r);
+    pthread_mutex_unlock(&server->lock);
+    if (!keeps)
+        free(r);
+}
+
+void sks__booking_free(sks_server *server, struct sks__booking *booking)
+{
+    give_memory(server, &booking, 1);
 }
 
 struct sks__waiter sks__request_waiter(const sks_request *r)
@@ -185,7 +253,7 @@ const char *sks_request_client_address(const sks_request *r)
     char *text = ((sks_request *)r)->peer_text;
 
     if (*text == '\0')
-        sks__address_text(&r->peer, text);
+        sks__address_text(&r->booking->peer, text);
     return text;
 }
 

@@ -30,7 +30,8 @@ struct sks__packet {
  * slot follows it. */
 struct sks__booking {
     struct sks__list node; /* in server->requests */
-    sks_request *request;
+    sks_request *request;  /* NULL: handed over to another process */
+    struct sks__address peer;
     max_align_t slot[];
 };
 
@@ -49,7 +50,6 @@ struct sks_request {
     int result;  /* of the handler, and of sending its reply */
     int exposed; /* see sks__server_expose() */
     pthread_t runner;
-    struct sks__address peer;
     struct sks__stream stream;
     sks_rfile rfile;
     sks_wfile wfile;
@@ -71,6 +71,15 @@ size_t sks__requests_new(sks_server *server, struct sks__listener *listener,
 
 /* Ends a request's struct; its memory may be kept for the next. */
 void sks__request_free(sks_request *request);
+
+/* Frees the memory kept for further requests. */
+void sks__requests_free_spares(sks_server *server);
+
+/* Ends a request's struct, but not its booking. */
+void sks__request_leave_booking(sks_request *request);
+
+/* Ends the booking of a request that was handed over. */
+void sks__booking_free(sks_server *server, struct sks__booking *booking);
 
 /* What the request's waits go through. */
 struct sks__waiter sks__request_waiter(const sks_request *request);

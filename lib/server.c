@@ -104,13 +104,25 @@ static void close_locks(sks_server *server)
     pthread_cond_destroy(&server->left);
 }
 
+static void free_structs(sks_server *server)
+{
+    free(server->listeners);
+    free(server);
+}
+
 /* The struct with its defaults and no descriptors; NULL when out of memory. */
 static sks_server *server_new(int socktype)
 {
-    sks_server *server = calloc(1, sizeof *server);
+    sks_server *server = aligned_alloc(SKS__SERVER_SIZE, SKS__SERVER_SIZE);
 
     if (server == NULL)
         return NULL;
+    memset(server, 0, SKS__SERVER_SIZE);
+    server->listeners = calloc(SKS__LISTENERS_MAX, sizeof *server->listeners);
+    if (server->listeners == NULL) {
+        free(server);
+        return NULL;
+    }
     server->socktype = socktype;
     server->options = defaults;
     server->strategy = *sks_synchronous();
@@ -121,12 +133,12 @@ static sks_server *server_new(int socktype)
     atomic_init(&server->holds, 1);
     atomic_init(&server->owner, getpid());
     if (open_locks(server) < 0) {
-        free(server);
+        free_structs(server);
         return NULL;
     }
     if (open_shared(server) < 0) {
         close_locks(server);
-        free(server);
+        free_structs(server);
         return NULL;
     }
     return server;
@@ -212,8 +224,7 @@ static void free_endpoints(sks_server *server)
 
 static void free_spares(sks_server *server)
 {
-    while (server->spare_count > 0)
-        free(server->spares[--server->spare_count]);
+    sks__requests_free_spares(server);
     sks__pool_close(&server->bookings);
     sks__buffer_free(&server->childs_buffer);
 }
@@ -240,7 +251,7 @@ static void free_memory(sks_server *server)
     sks__wakeup_close(&server->turn);
     munmap(server->shared, sizeof *server->shared);
     close_locks(server);
-    free(server);
+    free_structs(server);
 }
 
 void sks__server_release(sks_server *server, size_t n)

@@ -4,7 +4,8 @@
  * server_serve.c has what serves, server_loop.c the default loop,
  * server_shutdown.c what ends it, server_close.c the drain, server_detach.c
  * what every forked child lets go of, server_worker.c what one does that gets
- * requests itself, signals.c and overflow.c the opt-ins for signals. */
+ * requests itself, server_elsewhere.c what the parent knows of theirs,
+ * signals.c and overflow.c the opt-ins for signals. */
 #ifndef SKS__SERVER_H
 #define SKS__SERVER_H
 
@@ -27,6 +28,9 @@ enum { SKS__LISTENERS_MAX = 64 };
 
 /* How many ended requests' memory is kept. */
 enum { SKS__SPARES_MAX = 128 };
+
+/* A page, or a part of one, on machines with larger ones. */
+enum { SKS__SERVER_SIZE = 4096 };
 
 /* More workers are a mistake. */
 enum { SKS__WORKERS_MAX = 1024 * 1024 };
@@ -82,14 +86,18 @@ struct sks__shared {
 };
 
 /* Made by a constructor.  Freed when the last hold is released: its owner has
- * one, and so has each request under way. */
+ * one, and so has each request under way.
+ *
+ * It has a page of its own with a desk at its end, where the first request and
+ * the first bookings lie: a parent of forked children, which pays for each page
+ * that it writes to between two forks, writes to this one alone. */
 struct sks_server {
     sks_handler handler;
     sks_strategy strategy;
     void *strategy_config;
-    void *strategy_self;       /* allocated when it starts, unless small */
-    max_align_t small_self[4]; /* on the page that is written to anyway */
-    int strategy_started;
+    void *strategy_self; /* allocated when it starts, unless small */
+    max_align_t small_self[6];
+    int strategy_started;   /* written with the lock */
     unsigned listener_sets; /* 0: as 1 */
     struct sks__options options;
     struct sks__hooks hooks;
@@ -137,7 +145,7 @@ struct sks_server {
     pthread_cond_t left;       /* serving or has_closer became 0 */
     struct sks__pool bookings; /* of struct sks__booking */
     struct sks__list requests; /* bookings of those that may be interrupted */
-    sks_request *spares[SKS__SPARES_MAX]; /* memory of requests that ended */
+    void *spares; /* memory of requests that ended, linked by its first word */
     struct sks__packets *rooms; /* that nobody receives into just now */
     unsigned spare_count;
     int serving;             /* a thread is in the default loop or serve */
@@ -148,9 +156,9 @@ struct sks_server {
     const struct sks__listener *broken; /* the first that failed a worker */
     int broken_by;                      /* its error */
 
-    /* Last, so that what each request touches lies together. */
+    struct sks__listener *listeners; /* room for SKS__LISTENERS_MAX */
     char error[256];
-    struct sks__listener listeners[SKS__LISTENERS_MAX];
+    max_align_t desk[];
 };
 
 /* Remembers what went wrong in words, and returns rc.  By the thread that
@@ -166,6 +174,10 @@ void sks__listener_close(sks_server *server, struct sks__listener *l);
 
 /* In a forked child: closes the listeners that other sets have. */
 void sks__server_keep_set(sks_server *server, unsigned set);
+
+/* True if the listener was closed when this copy of the server was detached. */
+int sks__server_has_let_go(const sks_server *server,
+                           const struct sks__listener *l);
 
 /* Closes the listeners from the n-th on. */
 void sks__server_drop_listeners(sks_server *server, size_t n);
@@ -185,6 +197,9 @@ int sks__server_is_copy(const sks_server *server);
  * parent may have held the copied ones; and no copy of a request but keep. */
 void sks__server_renew_locks(sks_server *server);
 void sks__server_drop_requests(sks_server *server, sks_request *keep);
+
+/* Whether the strategy may be told to interrupt requests. */
+void sks__server_set_started(sks_server *server, int started);
 
 /* Starts the strategy, unless it has started. */
 int sks__server_start_strategy(sks_server *server);

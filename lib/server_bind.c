@@ -24,7 +24,8 @@ void sks__listener_close(sks_server *server, struct sks__listener *l)
 {
     sks__unix_path_free(l->path, !sks__server_is_copy(server));
     l->path = NULL;
-    if (l->adopted == NULL || server->bound)
+    if ((l->adopted == NULL || server->bound) &&
+        !sks__server_has_let_go(server, l))
         sks__fd_close(l->fd);
     if (l->adopted != NULL && server->bound)
         l->adopted->number = -1;
@@ -214,7 +215,10 @@ int sks_server_bind(sks_server *server)
 
 int sks_server_listener_fileno(const sks_server *server, size_t i)
 {
-    return i < server->listener_count ? server->listeners[i].fd : -1;
+    if (i >= server->listener_count ||
+        sks__server_has_let_go(server, &server->listeners[i]))
+        return -1;
+    return server->listeners[i].fd;
 }
 
 /* A descriptor that is readable while a listener, or the wake-up, is. */
@@ -233,7 +237,7 @@ int sks_server_fileno(sks_server *server)
 {
     int fd;
 
-    if (server == NULL || !server->bound || server->closed)
+    if (server == NULL || !server->bound || server->closed || server->detached)
         return SKS_ESTATE;
     pthread_mutex_lock(&server->lock);
     if (server->gathered_fd < 0)

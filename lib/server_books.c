@@ -47,5 +47,14 @@ void sks__server_interrupt(sks_server *server, int both)
 
         r->listener->transport->interrupt(r, both);
     }
+    if (server->strategy_started && server->strategy.interrupt != NULL)
+        server->strategy.interrupt(server->strategy_self, both);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void sks__server_set_started(sks_server *server, int started)
+{
+    pthread_mutex_lock(&server->lock);
+    server->strategy_started = started;
     pthread_mutex_unlock(&server->lock);
 }

@@ -107,9 +107,11 @@ static void close_stream_listeners(sks_server *server)
 
 static void stop_strategy(sks_server *server, int block)
 {
-    if (server->strategy_started && server->strategy.stop != NULL)
+    int started = server->strategy_started;
+
+    sks__server_set_started(server, 0);
+    if (started && server->strategy.stop != NULL)
         server->strategy.stop(server->strategy_self, server, block);
-    server->strategy_started = 0;
 }
 
 static void set_closed(sks_server *server)

@@ -33,16 +33,21 @@ void sks__server_drop_requests(sks_server *server, sks_request *keep)
         keep->stream.shared = 1;
 }
 
-static void drop_listeners_but(sks_server *server, const sks_request *keep)
+int sks__server_has_let_go(const sks_server *server,
+                           const struct sks__listener *l)
 {
-    int needed = keep != NULL && keep->listener->transport->reply != NULL;
+    const sks_request *keep = server->kept;
 
-    for (size_t i = 0; i < server->listener_count; i++) {
-        struct sks__listener *l = &server->listeners[i];
+    return server->detached &&
+           (keep == NULL || keep->listener != l || l->transport->reply == NULL);
+}
 
-        if (!needed || l != keep->listener)
-            sks__listener_close(server, l);
-    }
+/* They stay as they are, too, and nobody closes them again. */
+static void let_go_of_listeners(const sks_server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (sks__server_has_let_go(server, &server->listeners[i]))
+            sks__fd_close(server->listeners[i].fd);
 }
 
 void sks_server_detach(sks_server *server, sks_request *keep)
@@ -51,8 +56,7 @@ void sks_server_detach(sks_server *server, sks_request *keep)
     atomic_store(&server->exposed_fd, -1);
     sks__server_renew_locks(server);
     sks__server_drop_requests(server, keep);
-    drop_listeners_but(server, keep);
-    sks__wakeup_close(&server->turn);
+    let_go_of_listeners(server);
     sks__fd_close(server->gathered_fd);
     server->gathered_fd = -1;
     sks__buffer_keep(1);

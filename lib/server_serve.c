@@ -41,7 +41,7 @@ int sks__server_start_strategy(sks_server *server)
                                 s->name, sks_strerror(rc));
     if (!(s->flags & SKS_SHARES_MEMORY))
         sks__buffer_reserve(&server->childs_buffer, server->options.rbufsize);
-    server->strategy_started = 1;
+    sks__server_set_started(server, 1);
     return 0;
 }
 

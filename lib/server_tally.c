@@ -26,7 +26,7 @@ void sks__tally_take(sks_server *server, sks_request *const *requests, size_t n)
     unsigned long before = atomic_fetch_add(&t->taken, n);
 
     if (server->worker && runs_one_by_one(server))
-        note_peer(t, &requests[0]->peer);
+        note_peer(t, &requests[0]->booking->peer);
     atomic_fetch_add(&t->active, (unsigned)n);
     if (server->taken_max != 0 && before + n >= server->taken_max &&
         !atomic_exchange(&server->retired, 1))
@@ -97,57 +97,4 @@ int sks__server_is_busy(const sks_server *server)
         if (atomic_load(&server->shared->tally[i].alive))
             return 1;
     return 0;
-}
-
-/* --- the end of a worker --- */
-
-/* A request that stands for one that another process had. */
-static sks_request *stand_in(sks_server *server,
-                             const struct sks__address *peer)
-{
-    sks_request *r = sks__request_new(server, &server->listeners[0]);
-
-    if (r == NULL)
-        return NULL;
-    sks__stream_init(&r->stream, &sks__socket_layer, -1, sks__request_waiter(r),
-                     0, -1);
-    sks__rfile_open(&r->rfile, &r->stream, &r->wfile, 1);
-    sks__wfile_open(&r->wfile, &r->stream, 0);
-    r->peer = *peer;
-    if (peer->len == 0)
-        memcpy(r->peer_text, "unknown", sizeof "unknown");
-    return r;
-}
-
-static void tell_of_loss(sks_server *server, const struct sks__address *peer,
-                         int error)
-{
-    sks_request *r = stand_in(server, peer);
-
-    if (r == NULL) {
-        sks_server_log(server, SKS_ERROR, "a request failed: %s (%d)",
-                       sks_strerror(error), error);
-        return;
-    }
-    sks__server_handle_error(server, r, error);
-    sks__rfile_close(&r->rfile);
-    sks__wfile_close(&r->wfile);
-    sks__request_free(r);
-}
-
-unsigned long sks_server_end_worker(sks_server *server, unsigned number,
-                                    int error)
-{
-    struct sks__tally *t;
-    unsigned lost;
-
-    if (number == 0 || number > SKS_PROCESSES_MAX)
-        return 0;
-    t = &server->shared->tally[number];
-    lost = atomic_exchange(&t->active, 0);
-    while (lost-- > 0)
-        tell_of_loss(server, &t->peer, error);
-    t->peer.len = 0;
-    atomic_store(&t->alive, 0);
-    return atomic_load(&t->taken);
 }

@@ -95,6 +95,8 @@ static void forget_parents_part(sks_server *server, unsigned number)
     sks__server_keep_set(server, number);
     server->held = NULL;
     server->bookings = (struct sks__pool){0}; /* of another strategy's size */
+    server->spares = NULL;                    /* the desk is laid anew */
+    server->spare_count = 0;
     sks__fd_close(server->gathered_fd);
     server->gathered_fd = -1;
     atomic_store(&server->exposed_fd, -1);
@@ -192,6 +194,7 @@ static void finish(sks_server *server)
     while (sks__server_is_busy(server) &&
            sks__server_turn(server, SKS__TURN_DRAINING, SKS__NEVER) >= 0)
         continue;
+    sks__server_set_started(server, 0);
     if (server->strategy.stop != NULL)
         server->strategy.stop(server->strategy_self, server, 1);
 }

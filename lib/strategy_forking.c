@@ -3,10 +3,8 @@
 
 #include <sockserver/strategy.h>
 
-#include <signal.h>
-
 struct forking {
-    struct sks__children children;
+    struct sks__errands errands;
 };
 
 static int start(void *self, sks_server *server, void *config)
@@ -14,28 +12,35 @@ static int start(void *self, sks_server *server, void *config)
     struct forking *f = self;
 
     (void)server, (void)config;
-    return sks__children_open(&f->children);
+    return sks__errands_open(&f->errands);
 }
 
 static int process_request(void *self, sks_request *request)
 {
     struct forking *f = self;
 
-    return sks__errand_run(&f->children, request);
+    return sks__errands_run(&f->errands, request);
 }
 
 static void service_actions(void *self, sks_server *server)
 {
     struct forking *f = self;
 
-    sks__errand_reap(&f->children, server);
+    sks__errands_tend(&f->errands, server);
 }
 
 static int watched_fileno(void *self, size_t i)
 {
     struct forking *f = self;
 
-    return sks__children_fileno(&f->children, i);
+    return sks__errands_fileno(&f->errands, i);
+}
+
+static void interrupt(void *self, int both)
+{
+    struct forking *f = self;
+
+    sks__errands_interrupt(&f->errands, both);
 }
 
 static void kill_all(void *self, sks_server *server)
@@ -43,15 +48,15 @@ static void kill_all(void *self, sks_server *server)
     struct forking *f = self;
 
     (void)server;
-    sks__children_kill(&f->children, SIGKILL);
+    sks__errands_kill(&f->errands);
 }
 
 static void stop(void *self, sks_server *server, int block)
 {
     struct forking *f = self;
 
-    (void)server, (void)block;
-    sks__errand_let_go(&f->children);
+    (void)block;
+    sks__errands_close(&f->errands, server);
 }
 
 static const sks_strategy forking = {
@@ -67,6 +72,7 @@ static const sks_strategy forking = {
     .fileno = watched_fileno,
     .kill = kill_all,
     .stop = stop,
+    .interrupt = interrupt,
 };
 
 const sks_strategy *sks_forking(void)

@@ -19,7 +19,7 @@ enum { FAILURES_MAX = 10 };
 
 struct prefork {
     struct sks__staff staff;
-    struct sks__children errands;
+    struct sks__errands errands;
 };
 
 /* --- options --- */
@@ -94,12 +94,12 @@ static int start_with(struct prefork *p, sks_server *server, const void *config,
                                    .config = o.inner_config,
                                    .max_workers = inner_max_workers(&o),
                                    .max_requests = o.max_requests};
-    rc = sks__children_open(&p->errands);
+    rc = sks__errands_open(&p->errands);
     if (rc < 0)
         return rc;
     rc = sks__staff_open(&p->staff, server, n);
     if (rc < 0)
-        sks__children_close(&p->errands);
+        sks__errands_close(&p->errands, server);
     return rc;
 }
 
@@ -107,7 +107,7 @@ static int process_request(void *self, sks_request *request)
 {
     struct prefork *p = self;
 
-    return sks__errand_run(&p->errands, request);
+    return sks__errands_run(&p->errands, request);
 }
 
 static int serve(void *self, sks_server *server)
@@ -125,7 +125,7 @@ static void service_actions(void *self, sks_server *server)
 {
     struct prefork *p = self;
 
-    sks__errand_reap(&p->errands, server);
+    sks__errands_tend(&p->errands, server);
     sks__staff_tend(&p->staff);
 }
 
@@ -137,7 +137,14 @@ static int watched_fileno(void *self, size_t i)
     while (n <= i && sks__staff_fileno(&p->staff, n) >= 0)
         n++;
     return n > i ? sks__staff_fileno(&p->staff, i)
-                 : sks__children_fileno(&p->errands, i - n);
+                 : sks__errands_fileno(&p->errands, i - n);
+}
+
+static void interrupt(void *self, int both)
+{
+    struct prefork *p = self;
+
+    sks__errands_interrupt(&p->errands, both);
 }
 
 static void kill_all(void *self, sks_server *server)
@@ -146,16 +153,15 @@ static void kill_all(void *self, sks_server *server)
 
     (void)server;
     sks__staff_kill(&p->staff);
-    sks__children_kill(&p->errands, SIGKILL);
+    sks__errands_kill(&p->errands);
 }
 
 static void stop(void *self, sks_server *server, int block)
 {
     struct prefork *p = self;
 
-    (void)server;
     sks__staff_close(&p->staff, block);
-    sks__errand_let_go(&p->errands);
+    sks__errands_close(&p->errands, server);
 }
 
 /* --- tables --- */
@@ -186,6 +192,7 @@ static void stop(void *self, sks_server *server, int block)
         .kill = kill_all,                                                      \
         .stop = stop,                                                          \
         .listener_sets = sets_##noun,                                          \
+        .interrupt = interrupt,                                                \
     }
 
 PREFORK(prefork, "prefork", 0, NULL);

@@ -139,9 +139,6 @@ static int hire(struct sks__staff *s, struct sks__post *post)
         work(s, post, leash);
     sks__fd_close(leash[0]);
     if (rc < 0) {
-        /* One that could not be watched may have begun before it was ended. */
-        post->taken_before =
-            sks_server_end_worker(s->server, number_of(s, post), SKS_ECRASHED);
         sks__fd_close(leash[1]);
         return rc;
     }
@@ -224,8 +221,13 @@ static void reap(struct sks__staff *s)
 
 void sks__staff_tend(struct sks__staff *s)
 {
+    int ms;
+
     reap(s);
     fill(s);
+    ms = sks__children_watch(&s->children, 0);
+    if (ms >= 0)
+        sks_server_want_turn(s->server, ms);
 }
 
 /* --- serving --- */

@@ -346,16 +346,13 @@ ssize_t sks__stream_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
     return got;
 }
 
-void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit)
+/* Reads to the end of file, limit bytes at most.  By itself, since a forked
+ * child that has nothing to read should not copy a page of stack for this. */
+static __attribute__((noinline)) void read_rest(struct sks__stream *s,
+                                                size_t limit)
 {
     char bytes[1024]; /* small: it may lie on a coroutine's stack */
 
-    if (s->at_eof && !s->shared)
-        return;
-    if (s->layer->shutdown(s) < 0 || s->at_eof)
-        return;
-    s->timeout_ms = limit_ms;
-    s->deadline = sks__clock_after(limit_ms); /* each read makes progress */
     while (limit > 0) {
         ssize_t n = sks__stream_read(s, bytes, sizeof bytes);
 
@@ -363,6 +360,17 @@ void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit)
             return;
         limit -= (size_t)n < limit ? (size_t)n : limit;
     }
+}
+
+void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit)
+{
+    if (s->at_eof && !s->shared)
+        return;
+    if (s->layer->shutdown(s) < 0 || s->at_eof)
+        return;
+    s->timeout_ms = limit_ms;
+    s->deadline = sks__clock_after(limit_ms); /* each read makes progress */
+    read_rest(s, limit);
 }
 
 /* Throws away what has come, without waiting. */

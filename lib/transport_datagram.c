@@ -142,7 +142,7 @@ static int begin(sks_request *r, const struct sks__packets *room, size_t i)
     p->bytes = bytes.data;
     p->len = m->len;
     p->truncated = (m->header.msg_flags & MSG_TRUNC) != 0;
-    r->peer = room->senders[i];
+    r->booking->peer = room->senders[i];
     if (l->knows_destination)
         learn_destination(p, &m->header);
     sks__stream_init(&r->stream, NULL, l->fd, sks__request_waiter(r), 0, -1);
@@ -229,15 +229,16 @@ struct letter {
 static int compose(sks_request *r, struct letter *letter, struct msghdr *msg)
 {
     struct sks__buffer *b = &r->wfile.buffer;
+    struct sks__address *peer = &r->booking->peer;
 
     if (r->wfile.error < 0 || !r->wfile.written)
         return r->wfile.error;
-    if (r->peer.len <= offsetof(struct sockaddr_un, sun_path))
+    if (peer->len <= offsetof(struct sockaddr_un, sun_path))
         return SKS_ECLOSED; /* an unnamed Unix socket hears nothing */
     letter->iov =
         (struct iovec){(void *)sks__buffer_bytes(b), sks__buffer_len(b)};
-    *msg = (struct msghdr){.msg_name = &r->peer.of,
-                           .msg_namelen = r->peer.len,
+    *msg = (struct msghdr){.msg_name = &peer->of,
+                           .msg_namelen = peer->len,
                            .msg_iov = &letter->iov,
                            .msg_iovlen = 1};
     choose_source(&r->packet, msg, &letter->room);

@@ -44,12 +44,13 @@ static int get_request(struct sks__listener *l, sks_request *r)
 {
     const struct sks__options *options = &r->server->options;
     enum sks__fd_mode mode = sks__server_mode(r->server);
-    socklen_t len = sizeof r->peer.of;
-    int fd = sks__fd_accept(l->fd, &r->peer.of.any, &len, mode);
+    struct sks__address *peer = &r->booking->peer;
+    socklen_t len = sizeof peer->of;
+    int fd = sks__fd_accept(l->fd, &peer->of.any, &len, mode);
 
     if (fd < 0)
         return is_clients_fault(fd) ? -EAGAIN : fd;
-    sks__address_set_len(&r->peer, len);
+    sks__address_set_len(peer, len);
     if (options->nodelay && l->family != AF_UNIX &&
         (l->adopted || !sks__fd_accept_inherits))
         sks__fd_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);

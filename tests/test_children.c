@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <signal.h>
 
+/* Whether children are watched as soon as they are forked. */
+static int watches;
+
 /* A set, and a pipe that holds its children up: they end when it closes. */
 struct nursery {
     struct sks__children set;
@@ -79,6 +82,8 @@ static void fork_one(struct nursery *n, struct sks__child *child, int waits,
         _exit(status);
     }
     assert_int_equal(rc, 1);
+    if (watches)
+        sks__children_watch(&n->set, 0);
     if (waits)
         hear(n);
 }
@@ -95,10 +100,11 @@ static struct sks__child *await(struct nursery *n)
     return child;
 }
 
-static int is_any_ready(const struct nursery *n, int ms)
+static int is_any_ready(struct nursery *n, int ms)
 {
     int fd;
 
+    sks__children_watch(&n->set, 0);
     for (size_t i = 0; (fd = sks__children_fileno(&n->set, i)) >= 0; i++)
         if (deadline_poll(fd, POLLIN, ms))
             return 1;
@@ -108,6 +114,36 @@ static int is_any_ready(const struct nursery *n, int ms)
 static int is_open(int fd)
 {
     return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* --- descriptors --- */
+
+static void a_descriptor_of_a_child_can_be_borrowed(void **state)
+{
+    struct nursery n;
+    struct sks__child child;
+    int fds[2], fd;
+
+    (void)state;
+    open_nursery(&n);
+    unit_pair(SOCK_STREAM, fds);
+    fork_one(&n, &child, 1, 0);
+    close(fds[0]);
+    fd = sks__children_borrow(&child, fds[0]);
+    if (fd == -ENOSYS)
+        print_message("skipped: the system lends no descriptor\n");
+    else
+        assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    if (fd >= 0) {
+        assert_int_equal(__real_write(fd, "x", 1), 1);
+        assert_true(deadline_poll(fds[1], POLLIN, DEADLINE_MS));
+        close(fd);
+        assert_int_equal(sks__children_borrow(&child, 999), -EBADF);
+    }
+    open_gate(&n);
+    assert_ptr_equal(await(&n), &child);
+    close(fds[1]);
+    close_nursery(&n);
 }
 
 /* --- ends --- */
@@ -314,17 +350,16 @@ static void a_child_has_none_of_the_descriptors(void **state)
 {
     struct nursery n;
     struct sks__child first, second;
-    int ready, spare, fd, rc;
+    int ready, fd, rc;
 
     (void)state;
     open_nursery(&n);
     fork_one(&n, &first, 1, 0);
     ready = n.set.ready_fd;
-    spare = n.set.spare_fd;
     fd = first.fd;
     rc = sks__children_fork(&n.set, &second);
     if (rc == 0) {
-        tell(&n, !is_open(fd) && !is_open(ready) && !is_open(spare));
+        tell(&n, !is_open(fd) && !is_open(ready));
         _exit(0);
     }
     assert_int_equal(rc, 1);
@@ -410,64 +445,44 @@ static void without_descriptors_no_child_is_forked(void **state)
 
 #else
 
-/* Who is without a pidfd could not be reaped: so there is always one left. */
-static void the_last_child_is_watched_through_the_spare_descriptor(void **state)
+static void without_descriptors_children_are_reaped_all_the_same(void **state)
 {
     struct nursery n;
-    struct sks__child first, second, third;
-    int rc;
+    struct sks__child first, second;
+    int ms;
 
     (void)state;
     open_nursery(&n);
-    fork_one(&n, &first, 0, 0);
-    assert_ptr_equal(await(&n), &first);
-    assert_true(n.set.spare_fd >= 0);
-    fork_one(&n, &first, 1, 0);
     shortage_begin(0);
+    fork_one(&n, &first, 0, 3);
     fork_one(&n, &second, 1, 0);
-    rc = sks__children_fork(&n.set, &third);
-    shortage_end();
-    assert_int_equal(rc, -EMFILE);
-    kill(second.pid, SIGTERM);
-    assert_ptr_equal(await(&n), &second);
-    fork_one(&n, &third, 0, 0);
-    assert_ptr_equal(await(&n), &third);
-    open_gate(&n);
+    ms = sks__children_watch(&n.set, 0);
     assert_ptr_equal(await(&n), &first);
+    shortage_end();
+    assert_int_equal(first.status, 3);
+    assert_true(ms > 0);
+    assert_int_equal(sks__children_watch(&n.set, 0), -1);
+    open_gate(&n);
+    assert_true(is_any_ready(&n, DEADLINE_MS));
+    assert_ptr_equal(await(&n), &second);
     close_nursery(&n);
 }
 
-static int told_fd;
-
-static void tell_of_alarm(int signal)
-{
-    (void)signal;
-    if (__real_write(told_fd, "x", 1) == 1)
-        _exit(0);
-}
-
-/* It would end by itself when its alarm comes, and tell. */
-static void a_child_that_cannot_be_watched_does_not_live(void **state)
+static void without_epoll_a_child_is_watched_later(void **state)
 {
     struct nursery n;
     struct sks__child child;
-    int rc;
 
     (void)state;
     open_nursery(&n);
-    told_fd = n.told[1];
     fault_set(FAULT_EPOLL, 0, 1, ENOMEM);
-    rc = sks__children_fork(&n.set, &child);
-    if (rc == 0) {
-        signal(SIGALRM, tell_of_alarm);
-        wait_at_gate(&n);
-        _exit(0);
-    }
-    assert_int_equal(rc, -ENOMEM);
-    assert_null(sks__children_first(&n.set));
-    assert_int_equal(__real_waitpid(child.pid, NULL, WNOHANG), -1);
-    while (deadline_poll(n.told[0], POLLIN, 0))
-        assert_int_equal(hear(&n), '.');
+    fork_one(&n, &child, 1, 0);
+    if (!watches)
+        assert_true(sks__children_watch(&n.set, 0) > 0);
+    assert_int_equal(sks__children_watch(&n.set, 0), -1);
+    open_gate(&n);
+    assert_true(is_any_ready(&n, DEADLINE_MS));
+    assert_ptr_equal(await(&n), &child);
     close_nursery(&n);
 }
 
@@ -481,11 +496,54 @@ static void a_set_that_cannot_be_opened_says_so(void **state)
     sks__children_close(&set);
 }
 
+static void a_child_is_watched_from_its_age_on(void **state)
+{
+    struct nursery n;
+    struct sks__child child;
+    long long start = deadline_now_ms();
+    int ms;
+
+    (void)state;
+    open_nursery(&n);
+    fork_one(&n, &child, 1, 0);
+    ms = sks__children_watch(&n.set, 3600 * 1000);
+    if (!watches)
+        assert_true(ms > 0 && ms <= 3600 * 1000);
+    while (sks__children_watch(&n.set, 3) > 0 && deadline_nap(start))
+        continue;
+    assert_int_equal(sks__children_watch(&n.set, 3600 * 1000), -1);
+    open_gate(&n);
+    assert_true(is_any_ready(&n, DEADLINE_MS));
+    assert_ptr_equal(await(&n), &child);
+    close_nursery(&n);
+}
+
+/* Its number may be another process's by then. */
+static void one_that_somebody_else_reaped_is_not_watched(void **state)
+{
+    struct nursery n;
+    struct sks__child lost, other;
+
+    (void)state;
+    open_nursery(&n);
+    fork_one(&n, &other, 1, 0);
+    fork_one(&n, &lost, 0, 0);
+    assert_int_equal(__real_waitpid(lost.pid, NULL, 0), lost.pid);
+    assert_int_equal(sks__children_borrow(&lost, 0), -ESRCH);
+    assert_int_equal(sks__children_watch(&n.set, 0), watches ? -1 : 0);
+    assert_ptr_equal(await(&n), &lost);
+    sks__children_kill(&n.set, SIGTERM);
+    assert_ptr_equal(await(&n), &other);
+    assert_int_equal(other.signal, SIGTERM);
+    close_nursery(&n);
+}
+
 #endif
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        UNIT_TEST(a_descriptor_of_a_child_can_be_borrowed),
         UNIT_TEST(a_child_that_ended_is_reaped_once),
         UNIT_TEST(a_child_that_runs_is_left_alone),
         UNIT_TEST(a_descriptor_tells_when_one_has_ended),
@@ -504,11 +562,18 @@ int main(void)
 #ifdef SKS_PLAIN_POSIX
         UNIT_TEST(without_descriptors_no_child_is_forked),
 #else
-        UNIT_TEST(the_last_child_is_watched_through_the_spare_descriptor),
-        UNIT_TEST(a_child_that_cannot_be_watched_does_not_live),
+        UNIT_TEST(without_descriptors_children_are_reaped_all_the_same),
+        UNIT_TEST(a_child_is_watched_from_its_age_on),
+        UNIT_TEST(one_that_somebody_else_reaped_is_not_watched),
+        UNIT_TEST(without_epoll_a_child_is_watched_later),
         UNIT_TEST(a_set_that_cannot_be_opened_says_so),
 #endif
     };
 
-    return cmocka_run_group_tests_name("children", tests, NULL, NULL);
+    for (watches = 0; watches < 2; watches++)
+        if (cmocka_run_group_tests_name(watches ? "children, watched"
+                                                : "children, young",
+                                        tests, NULL, NULL) != 0)
+            return 1;
+    return 0;
 }

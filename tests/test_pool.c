@@ -45,6 +45,25 @@ static void the_one_given_back_last_is_taken_next(void **state)
     sks__pool_close(&pool);
 }
 
+static void what_was_added_is_taken_first(void **state)
+{
+    alignas(max_align_t) char memory[3 * 48 + 1];
+    struct sks__pool pool;
+
+    (void)state;
+    sks__pool_open(&pool, SIZE);
+    sks__pool_add(&pool, memory, sizeof memory);
+    for (int i = 0; i < 3; i++) {
+        char *object = sks__pool_take(&pool);
+
+        assert_true(object >= memory && object + SIZE <= &memory[3 * 48]);
+    }
+    fault_set(FAULT_MMAP, 0, FAULT_ALWAYS, ENOMEM);
+    assert_null(sks__pool_take(&pool));
+    fault_clear();
+    sks__pool_close(&pool);
+}
+
 static void what_is_given_back_is_enough_for_as_many(void **state)
 {
     struct sks__pool pool;
@@ -98,6 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(objects_do_not_overlap),
         UNIT_TEST(the_one_given_back_last_is_taken_next),
+        UNIT_TEST(what_was_added_is_taken_first),
         UNIT_TEST(what_is_given_back_is_enough_for_as_many),
         UNIT_TEST(those_of_any_size_fit),
         UNIT_TEST(without_memory_there_is_no_object_and_later_there_is),

@@ -1,4 +1,5 @@
-/* What is counted of requests in all processes: lib/server_tally.c. */
+/* What is counted of requests in all processes, and known of those that others
+ * have: lib/server_tally.c and lib/server_elsewhere.c. */
 #include "unit.h"
 
 #include "request.h"
@@ -18,6 +19,17 @@ static struct {
     char told[256]; /* to handle_error, and to the log */
 } test;
 
+/* Of a request that is not here. */
+static void expect_neither_input_nor_output(sks_request *r)
+{
+    char byte;
+
+    assert_int_equal(sks_request_fileno(r), -1);
+    assert_int_equal(sks_rfile_read(sks_request_rfile(r), &byte, 1), 0);
+    sks_wfile_puts(sks_request_wfile(r), "x");
+    assert_true(sks_wfile_flush(sks_request_wfile(r)) < 0);
+}
+
 static void tell_error(void *arg, const sks_request *request, int error)
 {
     size_t len = strlen(test.told);
@@ -25,6 +37,7 @@ static void tell_error(void *arg, const sks_request *request, int error)
     (void)arg;
     snprintf(test.told + len, sizeof test.told - len, "%s:%d ",
              sks_request_client_address(request), error);
+    expect_neither_input_nor_output((sks_request *)request);
 }
 
 static void tell_log(void *arg, int level, const char *text)
@@ -62,10 +75,10 @@ static sks_request *request_from(const char *address, int port)
     sks_request *r = sks__request_new(test.server, &test.server->listeners[0]);
 
     assert_non_null(r);
-    r->peer.of.in = (struct sockaddr_in){.sin_family = AF_INET};
-    r->peer.of.in.sin_port = htons((uint16_t)port);
-    r->peer.of.in.sin_addr.s_addr = inet_addr(address);
-    r->peer.len = sizeof r->peer.of.in;
+    r->booking->peer.of.in = (struct sockaddr_in){.sin_family = AF_INET};
+    r->booking->peer.of.in.sin_port = htons((uint16_t)port);
+    r->booking->peer.of.in.sin_addr.s_addr = inet_addr(address);
+    r->booking->peer.len = sizeof r->booking->peer.of.in;
     return r;
 }
 
@@ -195,8 +208,7 @@ static void without_memory_the_log_tells_of_a_loss(void **state)
 {
     (void)state;
     take_as_worker(1, 0);
-    while (test.server->spare_count > 0)
-        free(test.server->spares[--test.server->spare_count]);
+    sks__requests_free_spares(test.server);
     fault_set(FAULT_MALLOC, 0, FAULT_ALWAYS, ENOMEM);
     sks_server_end_worker(test.server, NUMBER, SKS_ECRASHED);
     fault_clear();
@@ -213,6 +225,61 @@ static void nobody_has_a_place_beyond_the_books(void **state)
     assert_string_equal(test.told, "");
 }
 
+/* --- handed over --- */
+
+/* A request under way whose input is one end of a pair; the other is in
+ * fds[1]. */
+static sks_request *request_with(int fds[2])
+{
+    sks_request *r;
+
+    test.server->strategy.request_size = sizeof(int);
+    r = request_from("192.0.2.7", 77);
+    unit_pair(SOCK_STREAM, fds);
+    sks__stream_init(&r->stream, &sks__socket_layer, fds[0],
+                     sks__request_waiter(r), 0, -1);
+    sks__server_list(test.server, &r, 1);
+    return r;
+}
+
+static void a_request_handed_over_is_under_way_until_its_slot_ends(void **state)
+{
+    int fds[2], *slot;
+    sks_request *r;
+
+    (void)state;
+    r = request_with(fds);
+    slot = sks_request_slot(r);
+    *slot = 42;
+    sks_request_hand_over(r);
+    assert_int_equal(*slot, 42);
+    assert_true(deadline_poll(fds[1], POLLHUP, 0));
+    assert_int_equal(count(SKS_COUNT_ACTIVE), 1);
+    sks__server_interrupt(test.server, 1);
+    sks_slot_end(test.server, slot, 0);
+    assert_int_equal(count(SKS_COUNT_ACTIVE), 0);
+    assert_string_equal(test.told, "");
+    close(fds[1]);
+}
+
+static void what_one_handed_over_failed_with_is_told(void **state)
+{
+    char words[64];
+    sks_request *r;
+    void *slot;
+    int fds[2];
+
+    (void)state;
+    snprintf(words, sizeof words, "192.0.2.7:77:%d ", SKS_ECRASHED);
+    r = request_with(fds);
+    slot = sks_request_slot(r);
+    sks_request_hand_over(r);
+    sks_slot_end(test.server, slot, SKS_ECRASHED);
+    assert_string_equal(test.told, words);
+    assert_int_equal(count(SKS_COUNT_FAILED), 1);
+    close(fds[1]);
+}
+
 #define TALLY_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -227,6 +294,8 @@ int main(void)
         TALLY_TEST(of_several_at_once_no_client_is_told),
         TALLY_TEST(without_memory_the_log_tells_of_a_loss),
         TALLY_TEST(nobody_has_a_place_beyond_the_books),
+        TALLY_TEST(a_request_handed_over_is_under_way_until_its_slot_ends),
+        TALLY_TEST(what_one_handed_over_failed_with_is_told),
     };
 
     return cmocka_run_group_tests_name("server_tally", tests, NULL, NULL);

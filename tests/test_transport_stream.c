@@ -178,7 +178,8 @@ static void the_client_is_known_by_its_address(void **state)
     meet(&m, 0, 1);
     getsockname(m.client, (struct sockaddr *)&in, &len);
     receive(&m);
-    assert_int_equal(sks__address_port(&m.request->peer), ntohs(in.sin_port));
+    assert_int_equal(sks__address_port(&m.request->booking->peer),
+                     ntohs(in.sin_port));
     part(&m);
 }
 

@@ -9,8 +9,8 @@
  * A request is *taken* when sks_server_get_request() hands it out or
  * process_request returns 0 for it.  Who took it ends it with exactly one of
  * sks_request_run() (or its two halves, sks_request_handle() and
- * sks_requests_finish()), sks_request_close() and sks_request_fail(), in each
- * process that holds it. */
+ * sks_requests_finish()), sks_request_close(), sks_request_fail() and
+ * sks_request_hand_over(), in each process that holds it. */
 #ifndef SOCKSERVER_STRATEGY_H
 #define SOCKSERVER_STRATEGY_H
 
@@ -115,6 +115,12 @@ struct sks_strategy {
      *         waits for; -EOPNOTSUPP: the library reads from fd itself; or an
      *         error of the connection */
     ssize_t (*receive)(void *self, int fd, void *buf, size_t n, int now);
+
+    /** Optional.  Tells the requests that were handed over to end: their
+     * connections' reading sides are shut down, so that who reads sees end of
+     * file; or, if both, all of them.  Maybe twice, by any thread and with the
+     * server's lock: it calls no function of the server. */
+    void (*interrupt)(void *self, int both);
 };
 
 /** Gets the next request: accepted, and verified by verify_request.  Waits ms
@@ -274,6 +280,17 @@ SKS_API void sks_requests_finish(sks_request *const *requests, size_t n);
 /** close_request: drops this process's hold.  The conversation goes on where
  * else it is held: a child that was forked for it. */
 SKS_API void sks_request_close(sks_request *request);
+
+/** In the parent of a process that runs the request from now on: closes this
+ * process's half and frees the struct, of which only the slot stays.  The
+ * request counts as under way until sks_slot_end(), and interrupt is how it
+ * hears of a shutdown. */
+SKS_API void sks_request_hand_over(sks_request *request);
+
+/** Ends a request that was handed over, by the slot that was its own.
+ * @param error 0; or what handle_error is told, with a request that knows its
+ *              client's address and has neither input nor output */
+SKS_API void sks_slot_end(sks_server *server, void *slot, int error);
 
 /** Ends a request that could not be run: handle_error, then shut down and
  * close.  Does not wait. */

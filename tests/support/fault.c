@@ -186,6 +186,12 @@ WRAP(void *, malloc, size_t size)
     return fails(FAULT_MALLOC) ? NULL : counted(__real_malloc(size));
 }
 
+WRAP(void *, aligned_alloc, size_t alignment, size_t n)
+{
+    return fails(FAULT_MALLOC) ? NULL
+                               : counted(__real_aligned_alloc(alignment, n));
+}
+
 WRAP(void *, calloc, size_t n, size_t size)
 {
     return fails(FAULT_MALLOC) ? NULL : counted(__real_calloc(n, size));

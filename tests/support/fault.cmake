@@ -2,7 +2,7 @@
 # -Wl,--wrap=<call> for whatever links it.  A call that allocates and is missing
 # here shows as memory blocks that are freed more often than allocated.
 set(FAULT_WRAPPED
-    malloc calloc realloc free strdup
+    malloc calloc aligned_alloc realloc free strdup
     mmap mmap64
     socket socketpair bind listen accept accept4
     recv recvfrom recvmsg recvmmsg read readv sks__ring_receive sks__ring_wait

@@ -12,7 +12,7 @@
 
 /* The kinds of calls.  RECV and SEND fail on sockets only. */
 enum fault_call {
-    FAULT_MALLOC,         /* malloc, calloc, realloc, strdup */
+    FAULT_MALLOC,         /* malloc, calloc, aligned_alloc, realloc, strdup */
     FAULT_MMAP,           /* mmap */
     FAULT_SOCKET,         /* socket, socketpair */
     FAULT_BIND,           /* bind */
