@@ -108,11 +108,15 @@ static int wait_for(void *self, int fd, short events, int ms)
     return sks__loop_wait(fd, events, ms);
 }
 
+/* Only where there may be a ring: every read would ask in vain. */
+#ifdef SKS_IO_URING
 static ssize_t receive(void *self, int fd, void *buf, size_t n, int now)
 {
-    (void)self;
-    return sks__loop_receive(fd, buf, n, now);
+    const struct sks__coroutines *all = self;
+
+    return all->no_io_uring ? -EOPNOTSUPP : sks__loop_receive(fd, buf, n, now);
 }
+#endif
 
 static sks_request *overflowed(void *self, const void *address)
 {
@@ -148,7 +152,9 @@ static const sks_strategy coroutine = {
     .most_workers = LOOPS_MAX,
     .offload = sks__coroutines_offload,
     .overflowed = overflowed,
+#ifdef SKS_IO_URING
     .receive = receive,
+#endif
 };
 
 const sks_strategy *sks_coroutine(void)

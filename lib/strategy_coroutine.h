@@ -42,6 +42,23 @@ struct sks__colistener {
     struct sks__coworker *worker;
 };
 
+/* What the thread that serves has to do beside turning a loop: calls are of the
+ * server. */
+enum { SKS__COCALLS = 2 };
+
+struct sks__cocall {
+    struct sks__source source;
+    struct sks__coduty *duty;
+};
+
+struct sks__coduty {
+    struct sks__coworker *worker;
+    struct sks__cocall calls[SKS__COCALLS];
+    size_t watched; /* of these */
+    struct sks__alarm due;
+    int rc; /* why serving ends */
+};
+
 /* The thread's alone that turns it, but for inbox, returned and taken_over,
  * which the strategy's lock guards. */
 struct sks__coworker {
@@ -54,6 +71,7 @@ struct sks__coworker {
     int taken_over;                  /* by a thread of its own */
     struct sks__stack *signal_stack; /* of the loop's */
     struct sks__alarm rested;
+    struct sks__coduty duty; /* here, as events may come late */
     struct sks__colistener listeners[SKS__COLISTENERS_MAX];
     size_t listener_count; /* in the poller */
     int listening;         /* counted among those */

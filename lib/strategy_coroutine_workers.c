@@ -231,25 +231,7 @@ static int supervise(struct sks__coroutines *all)
     return rc;
 }
 
-/* What the thread that serves has to do beside its loop. */
-enum { CALLS = 2 };
-
-struct duty;
-
-struct call {
-    struct sks__source source;
-    struct duty *duty;
-};
-
-struct duty {
-    struct sks__coworker *worker;
-    struct call calls[CALLS];
-    size_t watched; /* of these */
-    struct sks__alarm due;
-    int rc; /* why serving ends */
-};
-
-static void plan(struct duty *d)
+static void plan(struct sks__coduty *d)
 {
     int ms = sks_server_supervise_ms(d->worker->all->server);
 
@@ -259,7 +241,7 @@ static void plan(struct duty *d)
         sks__timers_cancel(&d->due.timer);
 }
 
-static void attend(struct duty *d)
+static void attend(struct sks__coduty *d)
 {
     if (d->rc == 0)
         d->rc = sks_server_supervise_once(d->worker->all->server);
@@ -268,19 +250,22 @@ static void attend(struct duty *d)
 
 static void is_due(struct sks__alarm *alarm)
 {
-    attend(SKS__LIST_ENTRY(alarm, struct duty, due));
+    attend(SKS__LIST_ENTRY(alarm, struct sks__coduty, due));
 }
 
 static void is_called(struct sks__source *source, short events)
 {
-    struct call *call = SKS__LIST_ENTRY(source, struct call, source);
+    struct sks__cocall *call =
+        SKS__LIST_ENTRY(source, struct sks__cocall, source);
 
     (void)events;
+    if (call->duty->watched == 0)
+        return; /* late news */
     attend(call->duty);
     sks__poller_rearm(&call->duty->worker->loop.poller, &source->node, POLLIN);
 }
 
-static void stop_watching(struct duty *d)
+static void stop_watching(struct sks__coduty *d)
 {
     struct sks__loop *loop = &d->worker->loop;
 
@@ -290,13 +275,13 @@ static void stop_watching(struct duty *d)
 }
 
 /* 0 or an error, which changes nothing. */
-static int watch(struct duty *d, struct sks__coworker *w)
+static int watch(struct sks__coduty *d, struct sks__coworker *w)
 {
     int rc = 0;
 
-    *d = (struct duty){.worker = w, .due.ring = is_due};
-    while (rc == 0 && d->watched < CALLS) {
-        struct call *call = &d->calls[d->watched];
+    *d = (struct sks__coduty){.worker = w, .due.ring = is_due};
+    while (rc == 0 && d->watched < SKS__COCALLS) {
+        struct sks__cocall *call = &d->calls[d->watched];
 
         call->duty = d;
         call->source.ready = is_called;
@@ -312,7 +297,7 @@ static int watch(struct duty *d, struct sks__coworker *w)
 }
 
 /* Until serving should end. */
-static int turn(struct duty *d)
+static int turn(struct sks__coduty *d)
 {
     struct sks__coworker *w = d->worker;
     int rc = 0;
@@ -351,16 +336,16 @@ static int hand_over(struct sks__coworker *w)
     return 0;
 }
 
-static int serve_as_worker(struct sks__coworker *w, struct duty *d)
+static int serve_as_worker(struct sks__coworker *w)
 {
     int rc, left;
 
     enter(w);
     use_ring(w);
     set_serving(w->all, 1, w);
-    rc = turn(d);
+    rc = turn(&w->duty);
     set_serving(w->all, 0, w);
-    stop_watching(d);
+    stop_watching(&w->duty);
     left = sks__loop_leave(&w->loop);
     leave(w);
     if (left == 0)
@@ -373,11 +358,10 @@ static int serve_as_worker(struct sks__coworker *w, struct duty *d)
 int sks__coroutines_serve(struct sks__coroutines *all)
 {
     struct sks__coworker *w = all->workers[all->count - 1];
-    struct duty duty;
     int rc = 0;
 
-    if (all->hired < all->count && watch(&duty, w) == 0)
-        return serve_as_worker(w, &duty);
+    if (all->hired < all->count && watch(&w->duty, w) == 0)
+        return serve_as_worker(w);
     if (all->hired < all->count)
         rc = sks__coroutines_hire(all);
     return rc < 0 ? rc : supervise(all);
