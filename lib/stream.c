@@ -100,14 +100,21 @@ static int arm(struct sks__stream *s, int writing, int ms)
     return rc;
 }
 
+int sks__stream_spin_us(const struct sks__stream *s, int ms)
+{
+    return ms < 0 || ms > s->spin_us / 1000 ? s->spin_us : ms * 1000;
+}
+
 /* Waits for what the layer wants: 0 or why not. */
 static int await(struct sks__stream *s, int ms)
 {
-    int spins = s->waiter.wait == NULL && (s->wants & POLLIN) && ms != 0;
-    int rc = spins ? sks__fd_spin(s->fd, s->wants, s->spin_us) : 0;
+    int spins = s->waiter.wait == NULL && (s->wants & POLLIN);
+    int us = spins ? sks__stream_spin_us(s, ms) : 0;
+    int rc = sks__fd_spin(s->fd, s->wants, us);
 
     if (rc == 0)
-        rc = sks__waiter_wait(&s->waiter, s->fd, s->wants, ms);
+        rc = sks__waiter_wait(&s->waiter, s->fd, s->wants,
+                              ms < 0 ? ms : ms - us / 1000);
     if (rc <= 0)
         return rc == 0 ? SKS_ETIMEDOUT : rc;
     if (s->wants & POLLIN)

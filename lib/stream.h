@@ -79,6 +79,10 @@ void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
                       int fd, struct sks__waiter waiter, int blocking,
                       int limit_ms);
 
+/* For how many microseconds of a wait of ms milliseconds the stream's thread
+ * polls. */
+int sks__stream_spin_us(const struct sks__stream *s, int ms);
+
 /* A moment that bounds all waits from now on; SKS__NEVER lifts it.  From then
  * on the stream's thread waits in poll(2) if nobody waits for it: a system call
  * that itself waits can make progress for ever. */

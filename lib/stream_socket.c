@@ -15,8 +15,9 @@ static int flags_of(const struct sks__stream *s)
 /* A read of a socket that blocks, which polls first if it is to. */
 static ssize_t receive(struct sks__stream *s, void *buf, size_t n)
 {
-    int spins = s->blocking && s->spin_us > 0 && s->timeout_ms != 0;
-    int64_t until = spins ? sks__clock_us() + s->spin_us : 0;
+    int us = s->blocking ? sks__stream_spin_us(s, s->timeout_ms) : 0;
+    int spins = us > 0;
+    int64_t until = spins ? sks__clock_us() + us : 0;
 
     while (spins) {
         ssize_t got = recv(s->fd, buf, n, MSG_DONTWAIT);

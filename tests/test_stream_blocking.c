@@ -217,6 +217,41 @@ static void without_a_waiter_the_thread_itself_waits(void **state)
     close(fds[1]);
 }
 
+/* --- polling first --- */
+
+/* The clock goes on by so much each time that somebody looks at it. */
+enum { STEP_US = 100 };
+
+int64_t __wrap_sks__clock_us(void);
+
+int64_t __wrap_sks__clock_us(void)
+{
+    static int64_t now;
+
+    return now += STEP_US;
+}
+
+static void polling_takes_no_longer_than_a_wait_may(void **state)
+{
+    enum { MS = 10, LOOKS = MS * 1000 / STEP_US + 2 };
+    struct call c;
+    char byte;
+
+    (void)state;
+    call_open(&c, -1);
+    c.stream.spin_us = 1000000;
+    c.stream.timeout_ms = MS;
+    fault_clear();
+    assert_int_equal(sks__stream_read(&c.stream, &byte, 1), SKS_ETIMEDOUT);
+    assert_in_range(fault_calls(FAULT_RECV), LOOKS / 2, LOOKS);
+    /* The same where the stream does not wait in its reads. */
+    sks__stream_set_deadline(&c.stream, sks__clock_after(DEADLINE_MS));
+    fault_clear();
+    assert_int_equal(sks__stream_read(&c.stream, &byte, 1), SKS_ETIMEDOUT);
+    assert_in_range(fault_calls(FAULT_POLL), LOOKS / 2, LOOKS);
+    call_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +264,7 @@ int main(void)
         UNIT_TEST(a_peer_that_takes_nothing_is_a_timeout),
         UNIT_TEST(a_time_limit_that_cannot_be_set_is_told),
         UNIT_TEST(without_a_waiter_the_thread_itself_waits),
+        UNIT_TEST(polling_takes_no_longer_than_a_wait_may),
     };
 
     return cmocka_run_group_tests_name("stream_blocking", tests, NULL, NULL);
