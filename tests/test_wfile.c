@@ -1,4 +1,5 @@
 #include "unit.h"
+#include "support/leak.h"
 
 #include "fd.h"
 #include "wfile.h"
@@ -460,5 +461,6 @@ int main(void)
         UNIT_TEST(faults_of_a_packet_are_told),
     };
 
+    leak_start_first_thread();
     return cmocka_run_group_tests_name("wfile", tests, NULL, NULL);
 }
