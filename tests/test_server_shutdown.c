@@ -47,7 +47,9 @@ static void a_descriptor_for_other_loops_is_silent_after_that(void **state)
     (void)state;
     sks_server_set_timeout_ms(server, 0);
     shut_down_late(server);
-    assert_int_equal(sks__fd_wait(sks_server_fileno(server), POLLIN, 0), 1);
+    /* Without epoll it is the listener's, which no shutdown makes readable. */
+    if (sks_server_fileno(server) != sks_server_listener_fileno(server, 0))
+        assert_int_equal(sks__fd_wait(sks_server_fileno(server), POLLIN, 0), 1);
     assert_int_equal(sks_server_handle_request(server), 0);
     assert_int_equal(sks__fd_wait(sks_server_fileno(server), POLLIN, 0), 0);
     sks_server_free(server);
