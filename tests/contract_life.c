@@ -430,15 +430,19 @@ static void fileno_is_the_connection_or_the_datagram_socket(struct contract *c)
 
 static void a_hundred_clients_come_and_go(struct contract *c)
 {
+    unsigned long workers;
     int before;
 
     contract_serve(c, contract_echo_handle);
     contract_echo(c);
+    workers = sks_server_count(c->server, SKS_COUNT_WORKERS);
     before = contract_descriptors_open();
     for (int i = 0; i < 100; i++)
         contract_echo(c);
+    /* Each that was started since may have one of its own. */
+    workers = sks_server_count(c->server, SKS_COUNT_WORKERS) - workers;
     contract_stop(c);
-    assert_true(contract_descriptors_open() <= before + 2);
+    assert_true(contract_descriptors_open() <= before + 2 + (int)workers);
 }
 
 static const struct contract_case any[] = {
