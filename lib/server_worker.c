@@ -94,6 +94,7 @@ static void forget_parents_part(sks_server *server, unsigned number)
     sks__server_drop_requests(server, NULL);
     sks__server_keep_set(server, number);
     server->held = NULL;
+    server->strategy_started = 0;             /* before the watch may look */
     server->bookings = (struct sks__pool){0}; /* of another strategy's size */
     server->spares = NULL;                    /* the desk is laid anew */
     server->spare_count = 0;
@@ -148,7 +149,6 @@ static int take_up_strategy(sks_server *server, const sks_worker *worker)
     server->strategy_config = worker->config;
     server->strategy_self = NULL; /* the parent's lies there unused */
     memset(server->small_self, 0, sizeof server->small_self);
-    server->strategy_started = 0;
     server->options.max_workers = worker->max_workers;
     return sks__server_start_strategy(server);
 }
