@@ -267,8 +267,13 @@ static void processes_are_reaped_while_the_server_idles(struct contract *c)
     assert_int_equal(errno, ECHILD);
 }
 
+/* Once the client has spoken: it could not any more after that. */
 static int shutting_handle(sks_request *request)
 {
+    char byte;
+
+    if (sks_rfile_read(sks_request_rfile(request), &byte, 1) != 1)
+        return -EIO;
     sks_server_shutdown(sks_request_server(request));
     return contract_wait(request);
 }
