@@ -1,5 +1,6 @@
 #include "strategy_errand.h"
 
+#include "error.h"
 #include "fd.h"
 
 #include <errno.h>
@@ -31,26 +32,31 @@ int sks__errands_open(struct sks__errands *e)
 /* --- handing over --- */
 
 /* A child that has ended already, or has closed its connection, tells nothing
- * of the system. */
+ * of the system, nor does a lack of descriptors. */
 static void try_lending(struct sks__errands *e, struct sks__errand *errand)
 {
     int fd = sks__children_borrow(&errand->child, errand->fd);
 
     if (fd >= 0)
         e->lending = SKS__LENDS;
-    else if (fd != -ESRCH && fd != -EBADF)
+    else if (fd != -ESRCH && fd != -EBADF && !sks__error_is_shortage(fd))
         e->lending = SKS__LENDS_NOT;
     sks__fd_close(fd);
 }
 
 static void hand_over(struct sks__errands *e, struct sks__errand *errand)
 {
+    sks_request *request = errand->request;
+
     if (e->lending == SKS__UNTRIED && errand->fd >= 0)
         try_lending(e, errand);
     if (e->lending != SKS__LENDS)
         return;
-    sks_request_hand_over(errand->request);
+    /* First, so that an interrupt finds it in one of the two ways. */
+    pthread_mutex_lock(&e->lock);
     errand->request = NULL;
+    pthread_mutex_unlock(&e->lock);
+    sks_request_hand_over(request);
 }
 
 int sks__errands_run(struct sks__errands *e, sks_request *request)
