@@ -33,30 +33,38 @@ void sks__server_drop_requests(sks_server *server, sks_request *keep)
         keep->stream.shared = 1;
 }
 
+/* A packet's listener sends the reply. */
+static int is_needed(const struct sks__listener *l, const sks_request *keep)
+{
+    return keep != NULL && keep->listener == l && l->transport->reply != NULL;
+}
+
 int sks__server_has_let_go(const sks_server *server,
                            const struct sks__listener *l)
 {
-    const sks_request *keep = server->kept;
-
-    return server->detached &&
-           (keep == NULL || keep->listener != l || l->transport->reply == NULL);
+    return server->detached && !is_needed(l, server->kept);
 }
 
-/* They stay as they are, too, and nobody closes them again. */
-static void let_go_of_listeners(const sks_server *server)
+/* They stay as they are, too, and nobody closes them again: not even a child's
+ * child that is detached in its turn. */
+static void let_go_of_listeners(const sks_server *server,
+                                const sks_request *keep)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (sks__server_has_let_go(server, &server->listeners[i]))
-            sks__fd_close(server->listeners[i].fd);
+    for (size_t i = 0; i < server->listener_count; i++) {
+        const struct sks__listener *l = &server->listeners[i];
+
+        if (!is_needed(l, keep) && !sks__server_has_let_go(server, l))
+            sks__fd_close(l->fd);
+    }
 }
 
 void sks_server_detach(sks_server *server, sks_request *keep)
 {
+    let_go_of_listeners(server, keep);
     server->detached = 1;
     atomic_store(&server->exposed_fd, -1);
     sks__server_renew_locks(server);
     sks__server_drop_requests(server, keep);
-    let_go_of_listeners(server);
     sks__fd_close(server->gathered_fd);
     server->gathered_fd = -1;
     sks__buffer_keep(1);

@@ -5,6 +5,11 @@
 #include "support/client.h"
 #include "support/leak.h"
 
+#include <sockserver/strategy.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
 /* --- several threads --- */
 
 /* Goes on until it is told to end, and then until the gate opens. */
@@ -90,6 +95,34 @@ static void a_child_may_free_its_copy_though_nobody_bound_it(void **state)
     sks_server_free(server);
 }
 
+/* Another file has the number of the listener by then. */
+static int detach_twice(void *arg)
+{
+    sks_server *server = arg;
+    int listener = sks_server_listener_fileno(server, 0);
+
+    sks_server_detach(server, NULL);
+    if (fcntl(listener, F_GETFD) >= 0 || dup2(0, listener) < 0)
+        return 1;
+    if (sks_server_listener_fileno(server, 0) != -1 ||
+        sks_server_fileno(server) != SKS_ESTATE)
+        return 2;
+    sks_server_detach(server, NULL);
+    sks_server_close(server);
+    sks_server_free(server);
+    return fcntl(listener, F_GETFD) < 0 ? 3 : 0;
+}
+
+static void a_detached_copy_closes_nothing_twice(void **state)
+{
+    sks_server *server = unit_server();
+
+    (void)state;
+    assert_int_equal(sks_server_bind(server), 0);
+    assert_int_equal(unit_fork(detach_twice, server), 0);
+    sks_server_free(server);
+}
+
 #define SERVING_TEST(test)                                                     \
     cmocka_unit_test_setup_teardown(test, serving_begin, serving_end)
 
@@ -99,6 +132,7 @@ int main(void)
         SERVING_TEST(only_one_thread_closes_and_others_wait_for_it),
         SERVING_TEST(a_server_may_be_freed_while_another_thread_closes_it),
         UNIT_TEST(a_child_may_free_its_copy_though_nobody_bound_it),
+        UNIT_TEST(a_detached_copy_closes_nothing_twice),
     };
 
     leak_start_first_thread();
