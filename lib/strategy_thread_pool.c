@@ -166,15 +166,15 @@ static unsigned on_call(const struct sks__crew *p)
     return p->parked + atomic_load(&p->idle);
 }
 
-/* Takes an errand back that nobody will come for: 1 if so. */
-static int retract(struct sks__crew *p, struct sks__errand *errand)
+/* Takes a request back that nobody will come for: 1 if so. */
+static int retract(struct sks__crew *p, struct sks__crew_slot *slot)
 {
     int alone;
 
     pthread_mutex_lock(&p->lock);
     alone = p->count == 0;
     if (alone) {
-        sks__list_remove(&errand->node);
+        sks__list_remove(&slot->node);
         p->waiting--;
     }
     pthread_mutex_unlock(&p->lock);
@@ -232,7 +232,7 @@ static const sks_strategy thread_pool = {
     .name = "thread-pool",
     .flags = SKS_SHARES_MEMORY | SKS_PARALLEL,
     .self_size = sizeof(struct sks__crew),
-    .request_size = sizeof(struct sks__errand),
+    .request_size = sizeof(struct sks__crew_slot),
     .start = start,
     .process_request = process_request,
     .serve = serve,

@@ -41,7 +41,7 @@ struct sks__crew {
     pthread_cond_t work;      /* for parked workers */
     pthread_cond_t changed;   /* idle or count became 0 */
     struct sks__list workers; /* of worker.node */
-    struct sks__list inbox;   /* of errand.node */
+    struct sks__list inbox;   /* of slot.node */
     atomic_uint waiting;      /* in the inbox */
     atomic_uint parked;
     int stopping; /* workers leave */
@@ -51,7 +51,7 @@ struct sks__crew {
 };
 
 /* What a request holds. */
-struct sks__errand {
+struct sks__crew_slot {
     struct sks__list node;
     sks_request *request;
 };

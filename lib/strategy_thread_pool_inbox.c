@@ -7,10 +7,10 @@
 
 void sks__crew_put(struct sks__crew *p, sks_request *request)
 {
-    struct sks__errand *errand = sks_request_slot(request);
+    struct sks__crew_slot *slot = sks_request_slot(request);
 
-    errand->request = request;
-    sks__list_append(&p->inbox, &errand->node);
+    slot->request = request;
+    sks__list_append(&p->inbox, &slot->node);
     p->waiting++;
 }
 
@@ -30,7 +30,7 @@ static struct timespec moment_after(int ms)
 
 /* With the lock.  Whoever takes the last one stops the bell, unless that tells
  * of something else. */
-static sks_request *take_errand(struct sks__crew *p)
+static sks_request *take_request(struct sks__crew *p)
 {
     struct sks__list *n = p->inbox.next;
 
@@ -39,7 +39,7 @@ static sks_request *take_errand(struct sks__crew *p)
     sks__list_remove(n);
     if (--p->waiting == 0 && p->serving)
         sks__wakeup_clear(&p->bell);
-    return SKS__LIST_ENTRY(n, struct sks__errand, node)->request;
+    return SKS__LIST_ENTRY(n, struct sks__crew_slot, node)->request;
 }
 
 /* With the lock: waits until something changes; ETIMEDOUT if nothing does. */
@@ -71,7 +71,7 @@ sks_request *sks__crew_park(struct sks__crew_worker *w, int *leaves)
     while (p->waiting == 0 && !is_wanted(p) && !p->stopping && rc != ETIMEDOUT)
         rc = await_work(p);
     p->parked--;
-    request = take_errand(p);
+    request = take_request(p);
     *leaves = request == NULL && !is_wanted(p) &&
               (p->stopping || (rc == ETIMEDOUT && p->count > p->min));
     if (*leaves)

@@ -33,10 +33,10 @@ static void spread(struct sks__crew *p, const struct sks__batch_rest *rest,
     for (size_t i = 0; i < rest->waiting_count; i++)
         sks__crew_put(p, rest->waiting[i]);
     for (size_t i = 0; i < rest->handled_count; i++) {
-        struct sks__errand *errand = sks_request_slot(rest->handled[i]);
+        struct sks__crew_slot *slot = sks_request_slot(rest->handled[i]);
 
-        errand->request = rest->handled[i];
-        sks__list_append(handled, &errand->node);
+        slot->request = rest->handled[i];
+        sks__list_append(handled, &slot->node);
     }
 }
 
@@ -47,7 +47,7 @@ static void send_replies(struct sks__list *handled)
     while (!sks__list_is_empty(handled)) {
         struct sks__list *n = handled->next;
         sks_request *request =
-            SKS__LIST_ENTRY(n, struct sks__errand, node)->request;
+            SKS__LIST_ENTRY(n, struct sks__crew_slot, node)->request;
 
         sks__list_remove(n);
         sks_request_set_timeout_ms(request, SEND_MS);
