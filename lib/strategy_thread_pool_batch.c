@@ -1,6 +1,14 @@
+/* Where a batch is, in one atomic: how many of its requests have begun, of how
+ * many, and the batch's number, by which one place is not taken for that of
+ * another batch.  The worker adds one to it before each request, and one more
+ * after the last.  Whoever finds it where it was adds the flag TAKEN instead:
+ * all but the request that runs is theirs then, and the worker learns of it by
+ * its next addition. */
 #include "strategy_thread_pool_batch.h"
 
 #include <string.h>
+
+enum { BEGUN = 0x7f, TAKEN = 0x80, COUNT_AT = 8, NUMBER_AT = 16 };
 
 void sks__batch_init(struct sks__batch *b)
 {
@@ -13,79 +21,102 @@ void sks__batch_destroy(struct sks__batch *b)
     pthread_mutex_destroy(&b->lock);
 }
 
-/* Puts away the request that was handled, if any, and returns the next; NULL if
- * none waits any more: *n are handled, and nobody takes them away. */
-static sks_request *step(struct sks__batch *b, sks_request *handled, size_t *n)
+static size_t begun_at(unsigned place)
 {
-    sks_request *next = NULL;
-
-    pthread_mutex_lock(&b->lock);
-    b->progress++;
-    if (handled != NULL)
-        b->handled[b->handled_count++] = handled;
-    if (b->next < b->count) {
-        next = b->requests[b->next++];
-    } else {
-        *n = b->handled_count;
-        b->next = b->count = b->handled_count = 0;
-    }
-    b->running = next != NULL;
-    pthread_mutex_unlock(&b->lock);
-    return next;
+    return place & BEGUN;
 }
+
+static size_t count_at(unsigned place)
+{
+    return place >> COUNT_AT & BEGUN;
+}
+
+/* --- the worker --- */
 
 static void begin(struct sks__batch *b, size_t n)
 {
+    unsigned number = (atomic_load(&b->place) >> NUMBER_AT) + 1;
+
+    atomic_store_explicit(&b->place,
+                          number << NUMBER_AT | (unsigned)n << COUNT_AT,
+                          memory_order_release);
+}
+
+/* The place of the step. */
+static unsigned step(struct sks__batch *b)
+{
+    return atomic_fetch_add_explicit(&b->place, 1, memory_order_acq_rel);
+}
+
+/* What the batch holds will be used again: whoever takes it away has it now. */
+static void await_taker(struct sks__batch *b)
+{
     pthread_mutex_lock(&b->lock);
-    b->count = n;
     pthread_mutex_unlock(&b->lock);
 }
 
 void sks__batch_run(struct sks__batch *b, size_t n)
 {
-    sks_request *r = NULL;
+    unsigned place;
 
     begin(b, n);
-    while ((r = step(b, r, &n)) != NULL)
-        sks_request_handle(r);
-    sks_requests_finish(b->handled, n);
-}
-
-static void give_away(struct sks__batch *b, struct sks__batch_rest *rest)
-{
-    rest->waiting_count = b->count - b->next;
-    memcpy(rest->waiting, b->requests + b->next,
-           rest->waiting_count * sizeof *rest->waiting);
-    rest->handled_count = b->handled_count;
-    memcpy(rest->handled, b->handled,
-           rest->handled_count * sizeof *rest->handled);
-    b->next = b->count;
-    b->handled_count = 0;
-}
-
-static enum sks__batch_state state_of(struct sks__batch *b)
-{
-    if (b->progress != b->seen) {
-        b->seen = b->progress;
-        b->told = 0;
-        return SKS__BATCH_UNDER_WAY;
+    while (place = step(b), !(place & TAKEN) && begun_at(place) < n)
+        sks_request_handle(b->requests[begun_at(place)]);
+    if (place & TAKEN) {
+        await_taker(b);
+        sks_requests_finish(&b->requests[begun_at(place) - 1], 1);
+    } else {
+        sks_requests_finish(b->requests, n);
     }
-    if (!b->running || b->told)
-        return SKS__BATCH_AT_REST;
-    b->told = 1;
-    return SKS__BATCH_STUCK;
+}
+
+/* --- who watches --- */
+
+/* With the lock: true unless the worker has come on from the place. */
+static int take(struct sks__batch *b, unsigned place)
+{
+    return atomic_compare_exchange_strong(&b->place, &place, place | TAKEN);
+}
+
+static void give_away(struct sks__batch *b, unsigned place,
+                      struct sks__batch_rest *rest)
+{
+    size_t begun = begun_at(place);
+
+    rest->handled_count = begun - 1;
+    memcpy(rest->handled, b->requests,
+           rest->handled_count * sizeof *rest->handled);
+    rest->waiting_count = count_at(place) - begun;
+    memcpy(rest->waiting, b->requests + begun,
+           rest->waiting_count * sizeof *rest->waiting);
+}
+
+/* Of a batch that has not come on from the place. */
+static int has_handler(unsigned place)
+{
+    return !(place & TAKEN) && begun_at(place) > 0 &&
+           begun_at(place) <= count_at(place);
 }
 
 enum sks__batch_state sks__batch_watch(struct sks__batch *b,
                                        struct sks__batch_rest *rest)
 {
-    enum sks__batch_state state;
+    unsigned place = atomic_load(&b->place);
+    int taken;
 
     rest->waiting_count = rest->handled_count = 0;
+    if (place != b->seen) {
+        b->seen = place;
+        return SKS__BATCH_UNDER_WAY;
+    }
+    if (!has_handler(place))
+        return SKS__BATCH_AT_REST;
     pthread_mutex_lock(&b->lock);
-    state = state_of(b);
-    if (state == SKS__BATCH_STUCK)
-        give_away(b, rest);
+    taken = take(b, place);
+    if (taken) {
+        give_away(b, place, rest);
+        b->seen = place | TAKEN;
+    }
     pthread_mutex_unlock(&b->lock);
-    return state;
+    return taken ? SKS__BATCH_STUCK : SKS__BATCH_UNDER_WAY;
 }

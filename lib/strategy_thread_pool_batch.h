@@ -2,29 +2,26 @@
  *
  * A handler may block, and the worker with it, while packets wait behind and
  * replies are held back.  So whoever watches over the workers can take both
- * away: a batch has a lock. */
+ * away.  The worker pays for that with one atomic addition a packet. */
 #ifndef SKS__STRATEGY_THREAD_POOL_BATCH_H
 #define SKS__STRATEGY_THREAD_POOL_BATCH_H
 
 #include <sockserver/strategy.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 /* The most packets in a batch: what belongs to more would not stay in the
  * processor's first cache. */
 enum { SKS__BATCH_MAX = 32 };
 
-/* The worker's; lock guards all of it while it runs. */
+/* The worker's. */
 struct sks__batch {
-    pthread_mutex_t lock;
     sks_request *requests[SKS__BATCH_MAX]; /* filled by the worker */
-    size_t next, count;                    /* those that wait */
-    sks_request *handled[SKS__BATCH_MAX];
-    size_t handled_count;
-    unsigned progress, seen; /* steps so far, and when it was watched last */
-    int running;             /* a handler is */
-    int told;                /* that it is stuck */
+    atomic_uint place;    /* how far it is: see strategy_thread_pool_batch.c */
+    pthread_mutex_t lock; /* held by who takes something away */
+    unsigned seen;        /* the place when it was watched last */
 };
 
 /* What a batch is doing.  One that is stuck is so once: at rest afterwards. */
