@@ -59,9 +59,7 @@ static int grow(struct sks__buffer *b, size_t need)
 
     if (size < need)
         size = need;
-    data = b->data == NULL ? take_spare(size) : NULL;
-    if (data == NULL)
-        data = realloc(b->data, size);
+    data = realloc(b->data, size);
     if (data == NULL)
         return -ENOMEM;
     b->data = data;
@@ -69,12 +67,11 @@ static int grow(struct sks__buffer *b, size_t need)
     return 0;
 }
 
-int sks__buffer_reserve(struct sks__buffer *b, size_t n)
+/* As sks__buffer_reserve(), where there is neither room nor a spare. */
+static __attribute__((cold)) int make_room(struct sks__buffer *b, size_t n)
 {
     size_t held = sks__buffer_len(b);
 
-    if (b->size - b->end >= n)
-        return 0;
     if (n > SKS__BUFFER_MAX - held)
         return -ENOMEM;
     if (b->start > 0) {
@@ -83,6 +80,20 @@ int sks__buffer_reserve(struct sks__buffer *b, size_t n)
         b->end = held;
     }
     return b->size - held >= n ? 0 : grow(b, held + n);
+}
+
+int sks__buffer_reserve(struct sks__buffer *b, size_t n)
+{
+    void *spare;
+
+    if (b->size - b->end >= n)
+        return 0;
+    spare = b->data == NULL ? take_spare(n) : NULL;
+    if (spare == NULL)
+        return make_room(b, n);
+    b->data = spare;
+    b->size = n;
+    return 0;
 }
 
 int sks__buffer_append(struct sks__buffer *b, const void *bytes, size_t n)
@@ -104,17 +115,18 @@ size_t sks__buffer_take(struct sks__buffer *b, void *out, size_t n)
         n = held;
     if (out != NULL && n > 0)
         memcpy(out, b->data + b->start, n);
-    b->start += n;
-    if (b->start == b->end)
-        b->start = b->end = 0;
+    sks__buffer_drop(b, n);
     return n;
 }
 
 void sks__buffer_free(struct sks__buffer *b)
 {
-    if (b->data == NULL)
+    char *data = b->data;
+    size_t size = b->size;
+
+    if (data == NULL)
         return; /* nothing to write, which copies a page after a fork */
-    if (!keep_spare(b->data, b->size))
-        free(b->data);
     *b = (struct sks__buffer){.data = NULL};
+    if (!keep_spare(data, size))
+        free(data);
 }

@@ -39,6 +39,14 @@ int sks__buffer_reserve(struct sks__buffer *b, size_t n);
 /* 0 or -ENOMEM, which changes nothing. */
 int sks__buffer_append(struct sks__buffer *b, const void *bytes, size_t n);
 
+/* Drops the first n bytes, as many as are held at most. */
+static inline void sks__buffer_drop(struct sks__buffer *b, size_t n)
+{
+    b->start += n;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}
+
 /* Takes up to n bytes into out, which may be NULL: how many were taken. */
 size_t sks__buffer_take(struct sks__buffer *b, void *out, size_t n);
 

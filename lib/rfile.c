@@ -50,13 +50,18 @@ static int take_pending(sks_rfile *f)
     return error;
 }
 
+/* What is held back leaves before a wait. */
+static void flush(const sks_rfile *f)
+{
+    if (sks__buffer_len(&f->wfile->buffer) > 0)
+        sks_wfile_flush(f->wfile);
+}
+
 /* One read of the stream into out. */
 static ssize_t receive(sks_rfile *f, void *out, size_t n)
 {
-    ssize_t got;
+    ssize_t got = sks__stream_read(f->stream, out, n);
 
-    sks_wfile_flush(f->wfile);
-    got = sks__stream_read(f->stream, out, n);
     if (got == 0)
         f->end = END_OF_FILE;
     return got;
@@ -65,9 +70,10 @@ static ssize_t receive(sks_rfile *f, void *out, size_t n)
 /* A connection that idles under a strategy of its own waits needs no buffer. */
 static int await_without_buffers(sks_rfile *f)
 {
-    sks_wfile_flush(f->wfile);
-    sks__buffer_free(&f->wfile->buffer);
-    sks__buffer_free(&f->buffer);
+    if (f->wfile->buffer.data != NULL)
+        sks__buffer_free(&f->wfile->buffer);
+    if (f->buffer.data != NULL)
+        sks__buffer_free(&f->buffer);
     return sks__stream_await(f->stream);
 }
 
@@ -82,6 +88,7 @@ static ssize_t fill(sks_rfile *f, size_t more)
 
     if (rc <= 0)
         return rc;
+    flush(f);
     if (held == 0 && !f->stream->blocking) {
         rc = await_without_buffers(f);
         if (rc < 0)
@@ -107,7 +114,10 @@ static ssize_t read_past(sks_rfile *f, void *buf, size_t n)
 
     if (n >= f->bufsize && f->stream != NULL) {
         rc = at_end(f);
-        return rc <= 0 ? rc : receive(f, buf, n);
+        if (rc <= 0)
+            return rc;
+        flush(f);
+        return receive(f, buf, n);
     }
     got = fill(f, 1);
     return got <= 0 ? got : (ssize_t)sks__buffer_take(&f->buffer, buf, n);
@@ -171,7 +181,8 @@ static size_t left_of(off_t n, off_t done, size_t most)
     return n < 0 || n - done > (off_t)most ? most : (size_t)(n - done);
 }
 
-off_t sks_rfile_skip(sks_rfile *f, off_t n)
+/* Skips more than the buffer holds. */
+static off_t skip_on(sks_rfile *f, off_t n)
 {
     struct sks__buffer *b = &f->buffer;
     off_t done = 0;
@@ -186,6 +197,14 @@ off_t sks_rfile_skip(sks_rfile *f, off_t n)
                                         left_of(n, done, sks__buffer_len(b)));
     }
     return count_or_error(f, done, got);
+}
+
+off_t sks_rfile_skip(sks_rfile *f, off_t n)
+{
+    if (f->pending != 0 || n <= 0 || n > (off_t)sks__buffer_len(&f->buffer))
+        return skip_on(f, n);
+    sks__buffer_drop(&f->buffer, (size_t)n);
+    return n;
 }
 
 /* The length of the first line in the buffer with its '\n', from `seen` bytes
@@ -280,7 +299,7 @@ static ssize_t tunnel_chunk(sks_rfile *f, struct sks__fd_tunnel *t, int fd,
 {
     ssize_t got, moved = 0, rc = 0;
 
-    sks_wfile_flush(f->wfile);
+    flush(f);
     got = sks__stream_fill(f->stream, t, n);
     if (got == 0)
         f->end = END_OF_FILE;

@@ -25,13 +25,6 @@ int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms)
                            : sks__fd_wait(fd, events, ms);
 }
 
-ssize_t sks__waiter_receive(const struct sks__waiter *w, int fd, void *buf,
-                            size_t n, int now)
-{
-    return w->receive != NULL ? w->receive(w->self, fd, buf, n, now)
-                              : -EOPNOTSUPP;
-}
-
 void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
                       int fd, struct sks__waiter waiter, int blocking,
                       int limit_ms)
@@ -105,16 +98,24 @@ int sks__stream_spin_us(const struct sks__stream *s, int ms)
     return ms < 0 || ms > s->spin_us / 1000 ? s->spin_us : ms * 1000;
 }
 
+/* The stream's thread waits itself, as sks__fd_wait(). */
+static __attribute__((cold)) int wait_here(struct sks__stream *s, int ms)
+{
+    int us = (s->wants & POLLIN) ? sks__stream_spin_us(s, ms) : 0;
+    int rc = sks__fd_spin(s->fd, s->wants, us);
+
+    return rc != 0
+               ? rc
+               : sks__fd_wait(s->fd, s->wants, ms < 0 ? ms : ms - us / 1000);
+}
+
 /* Waits for what the layer wants: 0 or why not. */
 static int await(struct sks__stream *s, int ms)
 {
-    int spins = s->waiter.wait == NULL && (s->wants & POLLIN);
-    int us = spins ? sks__stream_spin_us(s, ms) : 0;
-    int rc = sks__fd_spin(s->fd, s->wants, us);
+    const struct sks__waiter *w = &s->waiter;
+    int rc = w->wait != NULL ? w->wait(w->self, s->fd, s->wants, ms)
+                             : wait_here(s, ms);
 
-    if (rc == 0)
-        rc = sks__waiter_wait(&s->waiter, s->fd, s->wants,
-                              ms < 0 ? ms : ms - us / 1000);
     if (rc <= 0)
         return rc == 0 ? SKS_ETIMEDOUT : rc;
     if (s->wants & POLLIN)
@@ -136,7 +137,7 @@ static int try_again(struct sks__stream *s, int why, int writing,
     return s->blocking || why == -EINTR ? arm(s, writing, ms) : await(s, ms);
 }
 
-static int told_as_closed(int rc)
+static __attribute__((cold)) int told_as_closed(int rc)
 {
     return sks__error_is_peer_gone(rc) ? SKS_ECLOSED : rc;
 }
@@ -154,8 +155,8 @@ typedef ssize_t attempt(struct sks__stream *s, void *what);
 
 /* Tries until something moved, it failed for good, or the wait is over; `why`
  * is why a first try failed, 0 if there was none. */
-static ssize_t insist(struct sks__stream *s, int writing, attempt *try,
-                      void *what, int why)
+static __attribute__((cold)) ssize_t insist(struct sks__stream *s, int writing,
+                                            attempt *try, void *what, int why)
 {
     struct patience p = patience_of(s);
     int rc = arm(s, writing, p.ms);
@@ -176,21 +177,32 @@ static ssize_t insist(struct sks__stream *s, int writing, attempt *try,
     return told_as_closed(rc);
 }
 
-/* The same; what a first try gets that may wait, but does not, needs no look at
- * the clock. */
+/* True if a first try needs neither a look at the clock nor another time limit:
+ * it may wait, but most have no need to. */
+static int may_try(const struct sks__stream *s, int writing)
+{
+    return s->timeout_ms != 0 && s->deadline == SKS__NEVER &&
+           (!s->blocking || s->limits[writing] == s->timeout_ms);
+}
+
+/* What follows a first try that failed. */
+static __attribute__((cold)) ssize_t retry(struct sks__stream *s, int writing,
+                                           attempt *try, void *what, int why)
+{
+    return why == -EAGAIN || why == -EINTR ? insist(s, writing, try, what, why)
+                                           : told_as_closed(why);
+}
+
+/* The same as insist() with a first try. */
 static ssize_t patiently(struct sks__stream *s, int writing, attempt *try,
                          void *what)
 {
-    ssize_t n = 0;
+    ssize_t n;
 
-    if (!s->blocking && s->timeout_ms != 0 && s->deadline == SKS__NEVER) {
-        n = try(s, what);
-        if (n >= 0)
-            return n;
-        if (n != -EAGAIN && n != -EINTR)
-            return told_as_closed((int)n);
-    }
-    return insist(s, writing, try, what, (int)n);
+    if (!may_try(s, writing))
+        return insist(s, writing, try, what, 0);
+    n = try(s, what);
+    return n >= 0 ? n : retry(s, writing, try, what, (int)n);
 }
 
 struct piece {
@@ -205,26 +217,49 @@ static ssize_t try_read(struct sks__stream *s, void *what)
     return s->layer->read(s, p->buf, p->n);
 }
 
-ssize_t sks__stream_read(struct sks__stream *s, void *buf, size_t n)
+/* After a first read that failed, or none if why is 0. */
+static __attribute__((cold)) ssize_t read_on(struct sks__stream *s, void *buf,
+                                             size_t n, int why)
 {
     struct piece p = {buf, n};
-    ssize_t got = patiently(s, 0, try_read, &p);
 
+    return why != 0 ? retry(s, 0, try_read, &p, why)
+                    : insist(s, 0, try_read, &p, 0);
+}
+
+ssize_t sks__stream_read(struct sks__stream *s, void *buf, size_t n)
+{
+    ssize_t got;
+
+    if (may_try(s, 0)) {
+        got = s->layer->read(s, buf, n);
+        if (got < 0)
+            got = read_on(s, buf, n, (int)got);
+    } else {
+        got = read_on(s, buf, n, 0);
+    }
     if (got == 0 && n > 0)
         s->at_eof = 1;
     return got;
+}
+
+/* True if nothing but a wait can bring input. */
+static int is_out_of_input(struct sks__stream *s)
+{
+    ssize_t rc = sks__waiter_receive(&s->waiter, s->fd, NULL, 0, 0);
+
+    return rc == -EOPNOTSUPP ? s->dry : rc != 0;
 }
 
 int sks__stream_await(struct sks__stream *s)
 {
     int rc;
 
-    rc = (int)sks__waiter_receive(&s->waiter, s->fd, NULL, 0, 0);
-    if (rc == 0 || (rc == -EOPNOTSUPP && !s->dry))
+    if (!is_out_of_input(s))
         return 0;
     s->wants = POLLIN;
     rc = await(s, patience_of(s).ms);
-    return told_as_closed(rc);
+    return rc == 0 ? 0 : told_as_closed(rc);
 }
 
 struct gathered {
@@ -254,21 +289,32 @@ static void advance(struct gathered *g, size_t n)
     }
 }
 
+/* What a first write left: it returned n. */
+static __attribute__((cold)) int write_on(struct sks__stream *s,
+                                          struct gathered g, ssize_t n)
+{
+    if (n < 0)
+        n = retry(s, 1, try_write, &g, (int)n);
+    while (n >= 0) {
+        advance(&g, (size_t)n);
+        if (g.count == 0)
+            return 0;
+        n = patiently(s, 1, try_write, &g);
+    }
+    return (int)n;
+}
+
 int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
                       int more)
 {
-    struct gathered g = {iov, count, more};
+    ssize_t n = 0;
 
-    while (g.count > 0) {
-        ssize_t n = 0;
-
-        if (g.iov->iov_len > 0)
-            n = patiently(s, 1, try_write, &g);
-        if (n < 0)
-            return (int)n;
-        advance(&g, (size_t)n);
+    if (count == 1 && iov->iov_len > 0 && may_try(s, 1)) {
+        n = s->layer->write(s, iov, 1, more);
+        if (n == (ssize_t)iov->iov_len)
+            return 0;
     }
-    return 0;
+    return write_on(s, (struct gathered){iov, count, more}, n);
 }
 
 struct stretch {

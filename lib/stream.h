@@ -12,6 +12,7 @@
 #ifndef SKS__STREAM_H
 #define SKS__STREAM_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -53,8 +54,12 @@ int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms);
 
 /* What the waiter received ahead, as a strategy's receive; -EOPNOTSUPP where
  * none receives. */
-ssize_t sks__waiter_receive(const struct sks__waiter *w, int fd, void *buf,
-                            size_t n, int now);
+static inline ssize_t sks__waiter_receive(const struct sks__waiter *w, int fd,
+                                          void *buf, size_t n, int now)
+{
+    return w->receive != NULL ? w->receive(w->self, fd, buf, n, now)
+                              : -EOPNOTSUPP;
+}
 
 /* Embedded in its owner, which closes fd. */
 struct sks__stream {

@@ -12,12 +12,13 @@ static int flags_of(const struct sks__stream *s)
     return s->timeout_ms == 0 ? MSG_DONTWAIT : 0;
 }
 
-/* A read of a socket that blocks, which polls first if it is to. */
-static ssize_t receive(struct sks__stream *s, void *buf, size_t n)
+/* Polls a socket that blocks for a while, before the read that sleeps. */
+static __attribute__((cold, noinline)) ssize_t spin(struct sks__stream *s,
+                                                    void *buf, size_t n)
 {
-    int us = s->blocking ? sks__stream_spin_us(s, s->timeout_ms) : 0;
+    int us = sks__stream_spin_us(s, s->timeout_ms);
+    int64_t until = sks__clock_us() + us;
     int spins = us > 0;
-    int64_t until = spins ? sks__clock_us() + us : 0;
 
     while (spins) {
         ssize_t got = recv(s->fd, buf, n, MSG_DONTWAIT);
@@ -41,7 +42,8 @@ static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
         return got;
     if (s->dry)
         return -EAGAIN;
-    got = receive(s, buf, n);
+    got = s->spin_us > 0 && s->blocking ? spin(s, buf, n)
+                                        : recv(s->fd, buf, n, flags_of(s));
     if (got < 0)
         return -errno;
     s->dry = !s->blocking && (size_t)got < n;
