@@ -52,6 +52,18 @@ void sks__buffer_keep(unsigned most)
         free(take_spare(spares.size));
 }
 
+/* Memory of its own for a buffer whose memory is lent. */
+static char *own_memory(const struct sks__buffer *b, size_t size)
+{
+    char *data = take_spare(size);
+
+    if (data == NULL)
+        data = malloc(size);
+    if (data != NULL)
+        memcpy(data, b->data, b->end);
+    return data;
+}
+
 static int grow(struct sks__buffer *b, size_t need)
 {
     size_t size = b->size <= SIZE_MAX / 2 ? b->size * 2 : SIZE_MAX;
@@ -59,11 +71,12 @@ static int grow(struct sks__buffer *b, size_t need)
 
     if (size < need)
         size = need;
-    data = realloc(b->data, size);
+    data = b->lent ? own_memory(b, size) : realloc(b->data, size);
     if (data == NULL)
         return -ENOMEM;
     b->data = data;
     b->size = size;
+    b->lent = 0;
     return 0;
 }
 
@@ -123,10 +136,11 @@ void sks__buffer_free(struct sks__buffer *b)
 {
     char *data = b->data;
     size_t size = b->size;
+    int lent = b->lent;
 
     if (data == NULL)
         return; /* nothing to write, which copies a page after a fork */
     *b = (struct sks__buffer){.data = NULL};
-    if (!keep_spare(data, size))
+    if (!lent && !keep_spare(data, size))
         free(data);
 }

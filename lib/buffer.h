@@ -18,7 +18,16 @@ struct sks__buffer {
     char *data;
     size_t start, end; /* what is held: data[start] to data[end - 1] */
     size_t size;       /* of data */
+    int lent;          /* data is somebody else's: see sks__buffer_lend() */
 };
+
+/* Begins an empty buffer with memory of the caller's, who keeps it until the
+ * buffer is freed.  What outgrows it is allocated. */
+static inline void sks__buffer_lend(struct sks__buffer *b, void *memory,
+                                    size_t size)
+{
+    *b = (struct sks__buffer){.data = memory, .size = size, .lent = 1};
+}
 
 static inline size_t sks__buffer_len(const struct sks__buffer *b)
 {

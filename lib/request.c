@@ -20,17 +20,31 @@ static size_t aligned(size_t n)
     return (n + a - 1) / a * a;
 }
 
-/* Where the parts of a request lie in its memory. */
-struct layout {
-    size_t self_at, size;
-};
-
-static struct layout layout_of(const sks_server *server)
+static int has_packets(const sks_server *server)
 {
-    struct layout l = {.self_at = aligned(sizeof(sks_request))};
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].transport->socktype == SOCK_DGRAM)
+            return 1;
+    return 0;
+}
 
-    l.size = l.self_at + server->handler.self_size;
+static struct sks__layout layout_for(const sks_server *server)
+{
+    struct sks__layout l = {.self_at = aligned(sizeof(sks_request))};
+
+    l.rooms_at = l.self_at + aligned(server->handler.self_size);
+    l.size = l.rooms_at + (has_packets(server) ? 2 * SKS__BUFFER_SMALL : 0);
     return l;
+}
+
+char *sks__request_packet_room(sks_request *r)
+{
+    return (char *)r + r->server->layout.rooms_at;
+}
+
+char *sks__request_reply_room(sks_request *r)
+{
+    return sks__request_packet_room(r) + SKS__BUFFER_SMALL;
 }
 
 /* --- memory --- */
@@ -76,9 +90,11 @@ void sks__requests_free_spares(sks_server *server)
 static void lay_desk(sks_server *server)
 {
     size_t room = SKS__SERVER_SIZE - offsetof(sks_server, desk);
-    size_t size = aligned(layout_of(server).size);
     char *at = (char *)server->desk;
+    size_t size;
 
+    server->layout = layout_for(server);
+    size = aligned(server->layout.size);
     if (size <= room / 2) {
         keep_memory(server, at);
         at += size;
@@ -127,27 +143,39 @@ static void give_memory(sks_server *server,
         free(rest[--left]);
 }
 
+/* Memory is used again and again, so that only what must be is zeroed. */
+static void init(sks_request *r, sks_server *server,
+                 struct sks__listener *listener, struct sks__booking *booking)
+{
+    size_t self_size = server->handler.self_size;
+
+    r->booking = booking;
+    r->server = server;
+    r->listener = listener;
+    r->result = r->exposed = r->linger_ms = 0;
+    atomic_init(&r->running, 0);
+    r->packet.bytes = NULL;
+    r->packet.len = r->packet.destination.len = 0;
+    r->packet.truncated = 0;
+    r->rfile.buffer.data = r->wfile.buffer.data = NULL;
+    r->peer_text[0] = '\0';
+    r->self = NULL;
+    if (self_size > 0)
+        r->self = memset((char *)r + server->layout.self_at, 0, self_size);
+}
+
 /* A request in the booking's memory, or in new: 0 or -ENOMEM. */
 static int begin(sks_server *server, struct sks__listener *listener,
                  struct sks__booking *booking)
 {
-    struct layout l = layout_of(server);
-    sks_request *r = booking->request;
-
-    if (r != NULL)
-        memset(r, 0, l.size);
-    else
-        r = calloc(1, l.size);
-    if (r == NULL)
+    if (booking->request == NULL)
+        booking->request = malloc(server->layout.size);
+    if (booking->request == NULL)
         return -ENOMEM;
     sks__list_init(&booking->node);
-    booking->request = r;
     booking->peer.len = 0;
     memset(booking->slot, 0, server->strategy.request_size);
-    r->booking = booking;
-    r->server = server;
-    r->listener = listener;
-    r->self = server->handler.self_size > 0 ? (char *)r + l.self_at : NULL;
+    init(booking->request, server, listener, booking);
     return 0;
 }
 
@@ -324,7 +352,7 @@ static void close_all(sks_request *const *requests, size_t n)
 
     sks__server_unlist(server, requests, n);
     for (size_t i = 0; i < n; i++) {
-        if (requests[i]->exposed)
+        if (requests[i]->exposed && requests[i]->running)
             sks__server_conceal(server);
         requests[i]->listener->transport->close_request(requests[i]);
     }
@@ -355,28 +383,34 @@ void sks_request_fail(sks_request *r, int error)
     sks__request_refuse(r);
 }
 
-/* The calling thread is the one that runs the requests. */
-static void set_runner(sks_request *const *requests, size_t n)
+void sks__request_set_runner(sks_request *r, pthread_t self)
 {
-    sks_server *server = requests[0]->server;
+    const sks_server *server = r->server;
     int waits_itself = !(server->strategy.flags & SKS_MULTIPLEXES);
+
+    r->runner = self;
+    r->exposed = waits_itself && server->serving &&
+                 pthread_equal(server->server_thread, self) &&
+                 r->listener->transport->socktype == SOCK_STREAM;
+}
+
+/* The calling thread runs the request: mostly the one that took it, as is
+ * written down already. */
+static void begin_running(sks_request *r)
+{
+    sks_server *server = r->server;
     pthread_t self;
 
+    atomic_store_explicit(&r->running, 1, memory_order_relaxed);
     if (server->detached) {
-        requests[0]->running = 1; /* nobody else is there, nor waits for it */
+        r->exposed = 0; /* nobody else is there, nor waits for it */
         return;
     }
     self = pthread_self();
+    if (pthread_equal(r->runner, self))
+        return;
     pthread_mutex_lock(&server->lock);
-    for (size_t i = 0; i < n; i++) {
-        sks_request *r = requests[i];
-
-        r->runner = self;
-        r->running = 1;
-        r->exposed = waits_itself && server->serving &&
-                     pthread_equal(server->server_thread, self) &&
-                     r->listener->transport->socktype == SOCK_STREAM;
-    }
+    sks__request_set_runner(r, self);
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -385,6 +419,7 @@ static int run_handler(sks_request *r)
     const sks_handler *handler = &r->server->handler;
     int rc;
 
+    begin_running(r);
     if (r->exposed)
         sks__server_expose(r->server, r->stream.fd);
     rc = handler->setup != NULL ? handler->setup(r) : 0;
@@ -398,7 +433,6 @@ static int run_handler(sks_request *r)
 
 int sks_request_handle(sks_request *r)
 {
-    set_runner(&r, 1);
     r->result = run_handler(r);
     return r->result;
 }
@@ -459,8 +493,6 @@ void sks_requests_finish(sks_request *const *requests, size_t n)
 
 void sks_requests_run(sks_request *const *requests, size_t n)
 {
-    if (n > 0)
-        set_runner(requests, n);
     for (size_t i = 0; i < n; i++)
         requests[i]->result = run_handler(requests[i]);
     sks_requests_finish(requests, n);

@@ -12,6 +12,7 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 struct sks__listener;
@@ -38,18 +39,19 @@ struct sks__booking {
 /* The request of a node in server->requests. */
 #define SKS__BOOKED(n) (SKS__LIST_ENTRY(n, struct sks__booking, node)->request)
 
-/* Made by sks__request_new(); freed when it is closed, by whoever took it.
- * running and runner are guarded by the server's lock, the rest is for the
- * thread that runs the request. */
+/* Made by sks__request_new(); freed when it is closed, by whoever took it.  All
+ * of it is for the thread that runs the request, but running and runner, at
+ * which others look with the server's lock: runner, and exposed with it, is
+ * written with that lock, which its own thread need not have to read it. */
 struct sks_request {
     struct sks__booking *booking;
     sks_server *server;
     struct sks__listener *listener;
     unsigned stops_at_birth; /* see sks_request_stopping() */
-    int running;
-    int result;  /* of the handler, and of sending its reply */
-    int exposed; /* see sks__server_expose() */
-    pthread_t runner;
+    int result;              /* of the handler, and of sending its reply */
+    atomic_int running;      /* now or earlier */
+    int exposed;             /* while it runs: see sks__server_expose() */
+    pthread_t runner;        /* who took it, then who runs it */
     struct sks__stream stream;
     sks_rfile rfile;
     sks_wfile wfile;
@@ -59,8 +61,9 @@ struct sks_request {
     char peer_text[SKS__ADDRESS_TEXT]; /* "" until asked for */
 };
 
-/* A request of the listener's server, with neither peer nor descriptor yet;
- * NULL when out of memory. */
+/* A request of the listener's server, with neither peer nor descriptor yet,
+ * whose stream and files must be opened before they are used, but not to close
+ * it; NULL when out of memory. */
 sks_request *sks__request_new(sks_server *server,
                               struct sks__listener *listener);
 
@@ -68,6 +71,11 @@ sks_request *sks__request_new(sks_server *server,
  * are, fewer when out of memory. */
 size_t sks__requests_new(sks_server *server, struct sks__listener *listener,
                          sks_request **out, size_t n);
+
+/* In a request of a server that gets packets: SKS__BUFFER_SMALL bytes for its
+ * packet, and as many for the reply, which are part of its memory. */
+char *sks__request_packet_room(sks_request *request);
+char *sks__request_reply_room(sks_request *request);
 
 /* Ends a request's struct; its memory may be kept for the next. */
 void sks__request_free(sks_request *request);
@@ -80,6 +88,10 @@ void sks__request_leave_booking(sks_request *request);
 
 /* Ends the booking of a request that was handed over. */
 void sks__booking_free(sks_server *server, struct sks__booking *booking);
+
+/* With the server's lock: the calling thread will run the request, as far as
+ * anybody knows. */
+void sks__request_set_runner(sks_request *request, pthread_t self);
 
 /* What the request's waits go through. */
 struct sks__waiter sks__request_waiter(const sks_request *request);

@@ -64,6 +64,13 @@ struct sks__hooks {
     void *log_arg;
 };
 
+/* Where the parts of a request lie in its memory. */
+struct sks__layout {
+    size_t self_at;  /* of the handler */
+    size_t rooms_at; /* for a small packet, and a small reply */
+    size_t size;
+};
+
 /* What one process counts of its requests: on cache lines of its own, so that
  * processes do not slow each other down. */
 struct sks__tally {
@@ -144,6 +151,7 @@ struct sks_server {
     pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t left;       /* serving or has_closer became 0 */
     struct sks__pool bookings; /* of struct sks__booking */
+    struct sks__layout layout; /* set once, with the first booking */
     struct sks__list requests; /* bookings of those that may be interrupted */
     void *spares; /* memory of requests that ended, linked by its first word */
     struct sks__packets *rooms; /* that nobody receives into just now */

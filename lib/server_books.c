@@ -6,14 +6,18 @@ void sks__server_list(sks_server *server, sks_request *const *requests,
                       size_t n)
 {
     unsigned served = atomic_load(&server->stops_served);
+    pthread_t self = pthread_self();
+    int told;
 
     atomic_fetch_add(&server->holds, (unsigned)n);
     sks__tally_take(server, requests, n);
     pthread_mutex_lock(&server->lock);
+    told = sks__server_is_told(server);
     for (size_t i = 0; i < n; i++) {
         requests[i]->stops_at_birth = served;
+        sks__request_set_runner(requests[i], self);
         sks__list_append(&server->requests, &requests[i]->booking->node);
-        if (sks__server_is_told(server))
+        if (told)
             requests[i]->listener->transport->interrupt(requests[i], 0);
     }
     pthread_mutex_unlock(&server->lock);

@@ -20,7 +20,7 @@ static sks_request *stand_in(sks_server *server,
     sks__stream_init(&r->stream, &sks__socket_layer, -1, sks__request_waiter(r),
                      0, -1);
     sks__rfile_open_packet(&r->rfile, &nothing, 0);
-    sks__wfile_open_packet(&r->wfile, 0);
+    sks__wfile_open_packet(&r->wfile, 0, NULL);
     r->booking->peer = *peer;
     if (peer->len == 0)
         memcpy(r->peer_text, "unknown", sizeof "unknown");

@@ -126,19 +126,19 @@ static void give_room(sks_server *server, struct sks__packets *room)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* Makes the i-th packet of the room the request's: 0 or -ENOMEM. */
-static int begin(sks_request *r, const struct sks__packets *room, size_t i)
+/* Makes the i-th packet of the room the request's, whose reply may be limit
+ * bytes long: 0 or -ENOMEM. */
+static int begin(sks_request *r, const struct sks__packets *room, size_t i,
+                 size_t limit)
 {
     struct sks__listener *l = r->listener;
     const struct sks__fd_message *m = &room->messages[i];
     struct sks__packet *p = &r->packet;
-    struct sks__buffer bytes = {.end = 0};
+    struct sks__buffer bytes;
 
-    if (sks__buffer_reserve(&bytes, m->len > SKS__BUFFER_SMALL
-                                        ? m->len
-                                        : SKS__BUFFER_SMALL) < 0)
+    sks__buffer_lend(&bytes, sks__request_packet_room(r), SKS__BUFFER_SMALL);
+    if (sks__buffer_append(&bytes, room->vectors[i].iov_base, m->len) < 0)
         return -ENOMEM;
-    sks__buffer_append(&bytes, room->vectors[i].iov_base, m->len);
     p->bytes = bytes.data;
     p->len = m->len;
     p->truncated = (m->header.msg_flags & MSG_TRUNC) != 0;
@@ -148,7 +148,7 @@ static int begin(sks_request *r, const struct sks__packets *room, size_t i)
     sks__stream_init(&r->stream, NULL, l->fd, sks__request_waiter(r), 0, -1);
     r->stream.timeout_ms = r->server->options.request_timeout_ms;
     sks__rfile_open_packet(&r->rfile, &bytes, p->truncated);
-    sks__wfile_open_packet(&r->wfile, reply_max(l));
+    sks__wfile_open_packet(&r->wfile, limit, sks__request_reply_room(r));
     return 0;
 }
 
@@ -159,9 +159,10 @@ static int begin_all(struct sks__listener *l, sks_server *server,
                      size_t n)
 {
     size_t made = sks__requests_new(server, l, out, n), begun = 0;
+    size_t limit = reply_max(l);
 
     for (size_t i = 0; i < made; i++)
-        if (begun == i && begin(out[i], room, i) == 0)
+        if (begun == i && begin(out[i], room, i, limit) == 0)
             begun++;
         else
             sks__request_free(out[i]);

@@ -16,9 +16,11 @@ void sks__wfile_open(sks_wfile *f, struct sks__stream *stream, size_t bufsize)
     *f = (sks_wfile){.stream = stream, .bufsize = bufsize};
 }
 
-void sks__wfile_open_packet(sks_wfile *f, size_t limit)
+void sks__wfile_open_packet(sks_wfile *f, size_t limit, void *room)
 {
     *f = (sks_wfile){.bufsize = limit};
+    if (room != NULL)
+        sks__buffer_lend(&f->buffer, room, SKS__BUFFER_SMALL);
 }
 
 void sks__wfile_close(sks_wfile *f)

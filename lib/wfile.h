@@ -19,8 +19,9 @@ struct sks_wfile {
 
 void sks__wfile_open(sks_wfile *f, struct sks__stream *stream, size_t bufsize);
 
-/* Collects a packet of at most limit bytes. */
-void sks__wfile_open_packet(sks_wfile *f, size_t limit);
+/* Collects a packet of at most limit bytes.  room: SKS__BUFFER_SMALL bytes that
+ * stay until it is closed, for a small one; or NULL. */
+void sks__wfile_open_packet(sks_wfile *f, size_t limit, void *room);
 
 void sks__wfile_close(sks_wfile *f);
 

@@ -49,6 +49,59 @@ static void bytes_leave_in_the_order_they_came(void **state)
     sks__buffer_free(&b);
 }
 
+static void lent_memory_is_used_until_it_is_outgrown(void **state)
+{
+    struct sks__buffer b;
+    char memory[8] = "unused";
+
+    (void)state;
+    sks__buffer_lend(&b, memory, sizeof memory);
+    assert_int_equal(sks__buffer_len(&b), 0);
+    append(&b, "1234567");
+    assert_ptr_equal(b.data, memory);
+    assert_int_equal(sks__buffer_take(&b, NULL, 3), 3);
+    append(&b, "890");
+    assert_ptr_equal(b.data, memory);
+    append(&b, "abc");
+    assert_ptr_not_equal(b.data, memory);
+    expect(&b, "4567890abc");
+    sks__buffer_free(&b);
+    assert_memory_equal(memory, "4567890", 7);
+}
+
+/* What is kept would be used by others. */
+static void lent_memory_is_not_kept(void **state)
+{
+    struct sks__buffer b, other = {0};
+    char memory[64];
+
+    (void)state;
+    sks__buffer_keep(1);
+    sks__buffer_lend(&b, memory, sizeof memory);
+    sks__buffer_free(&b);
+    assert_int_equal(b.size, 0);
+    assert_int_equal(sks__buffer_reserve(&other, sizeof memory), 0);
+    assert_ptr_not_equal(other.data, memory);
+    sks__buffer_free(&other);
+    sks__buffer_keep(0);
+}
+
+static void without_memory_what_was_lent_stays(void **state)
+{
+    struct sks__buffer b;
+    char memory[4];
+
+    (void)state;
+    sks__buffer_lend(&b, memory, sizeof memory);
+    append(&b, "abc");
+    fault_set(FAULT_MALLOC, 0, 1, ENOMEM);
+    assert_int_equal(sks__buffer_append(&b, "de", 2), -ENOMEM);
+    expect(&b, "abc");
+    append(&b, "d");
+    expect(&b, "abcd");
+    sks__buffer_free(&b);
+}
+
 static void what_is_taken_may_be_thrown_away(void **state)
 {
     struct sks__buffer b = {0};
@@ -263,6 +316,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(a_zeroed_buffer_is_empty),
         UNIT_TEST(bytes_leave_in_the_order_they_came),
+        UNIT_TEST(lent_memory_is_used_until_it_is_outgrown),
+        UNIT_TEST(lent_memory_is_not_kept),
+        UNIT_TEST(without_memory_what_was_lent_stays),
         UNIT_TEST(what_is_taken_may_be_thrown_away),
         UNIT_TEST(what_is_held_stays_where_it_is_while_there_is_room),
         UNIT_TEST(room_that_was_taken_is_used_again),

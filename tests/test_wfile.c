@@ -349,7 +349,7 @@ static void a_packet_is_collected(void **state)
     int file = unit_file(100);
 
     (void)state;
-    sks__wfile_open_packet(&f, 40);
+    sks__wfile_open_packet(&f, 40, NULL);
     assert_false(f.written);
     assert_int_equal(sks_wfile_puts(&f, "text "), 0);
     assert_int_equal(sks_wfile_printf(&f, "%d", 12345), 0);
@@ -361,6 +361,23 @@ static void a_packet_is_collected(void **state)
     unit_expect(sks__buffer_bytes(&f.buffer) + 10, 30, 50);
     sks__wfile_close(&f);
     close(file);
+}
+
+static void a_small_packet_lies_in_the_room_that_is_there(void **state)
+{
+    char room[SKS__BUFFER_SMALL], text[SKS__BUFFER_SMALL];
+    sks_wfile f;
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    sks__wfile_open_packet(&f, 65507, room);
+    assert_int_equal(sks_wfile_write(&f, text, sizeof text), 0);
+    assert_ptr_equal(sks__buffer_bytes(&f.buffer), room);
+    assert_int_equal(sks_wfile_puts(&f, "y"), 0);
+    assert_ptr_not_equal(sks__buffer_bytes(&f.buffer), room);
+    assert_int_equal(sks__buffer_len(&f.buffer), sizeof text + 1);
+    assert_memory_equal(sks__buffer_bytes(&f.buffer), text, sizeof text);
+    sks__wfile_close(&f);
 }
 
 /* A thread that keeps the memory of packets has it for their replies, too. */
@@ -375,7 +392,7 @@ static void a_packet_takes_the_memory_of_another(void **state)
     assert_int_equal(sks__buffer_reserve(&packet, SKS__BUFFER_SMALL), 0);
     memory = packet.data;
     sks__buffer_free(&packet);
-    sks__wfile_open_packet(&f, 65507);
+    sks__wfile_open_packet(&f, 65507, NULL);
     assert_int_equal(sks_wfile_puts(&f, "text"), 0);
     assert_ptr_equal(f.buffer.data, memory);
     sks__wfile_close(&f);
@@ -387,7 +404,7 @@ static void an_empty_packet_may_be_written(void **state)
     sks_wfile f;
 
     (void)state;
-    sks__wfile_open_packet(&f, 40);
+    sks__wfile_open_packet(&f, 40, NULL);
     assert_int_equal(sks_wfile_write(&f, NULL, 0), 0);
     assert_true(f.written);
     assert_int_equal(sks__buffer_len(&f.buffer), 0);
@@ -400,12 +417,12 @@ static void a_packet_that_outgrows_its_limit_is_refused(void **state)
     int file = unit_file(100);
 
     (void)state;
-    sks__wfile_open_packet(&f, 10);
+    sks__wfile_open_packet(&f, 10, NULL);
     assert_int_equal(sks_wfile_puts(&f, "0123456789"), 0);
     assert_int_equal(sks_wfile_puts(&f, "a"), SKS_ETOOLONG);
     assert_int_equal(sks_wfile_puts(&f, ""), SKS_ETOOLONG);
     sks__wfile_close(&f);
-    sks__wfile_open_packet(&f, 10);
+    sks__wfile_open_packet(&f, 10, NULL);
     assert_int_equal(sks_wfile_sendfile(&f, file, 0, 11), SKS_ETOOLONG);
     assert_int_equal(sks_wfile_puts(&f, "a"), SKS_ETOOLONG);
     sks__wfile_close(&f);
@@ -418,18 +435,18 @@ static void faults_of_a_packet_are_told(void **state)
     int file = unit_file(10);
 
     (void)state;
-    sks__wfile_open_packet(&f, 100);
+    sks__wfile_open_packet(&f, 100, NULL);
     fault_set(FAULT_MALLOC, 0, 1, ENOMEM);
     assert_int_equal(sks_wfile_puts(&f, "a"), -ENOMEM);
     sks__wfile_close(&f);
-    sks__wfile_open_packet(&f, 100);
+    sks__wfile_open_packet(&f, 100, NULL);
     fault_set(FAULT_MALLOC, 0, 1, ENOMEM);
     assert_int_equal(sks_wfile_sendfile(&f, file, 0, 5), -ENOMEM);
     sks__wfile_close(&f);
-    sks__wfile_open_packet(&f, 100);
+    sks__wfile_open_packet(&f, 100, NULL);
     assert_int_equal(sks_wfile_sendfile(&f, file, 8, 3), -EIO);
     sks__wfile_close(&f);
-    sks__wfile_open_packet(&f, 100);
+    sks__wfile_open_packet(&f, 100, NULL);
     assert_int_equal(sks_wfile_sendfile(&f, -1, 0, 3), -EBADF);
     sks__wfile_close(&f);
     close(file);
@@ -455,6 +472,7 @@ int main(void)
         UNIT_TEST(nothing_of_a_file_still_sends_what_was_held_back),
         UNIT_TEST(faults_of_a_file_stick),
         UNIT_TEST(a_packet_is_collected),
+        UNIT_TEST(a_small_packet_lies_in_the_room_that_is_there),
         UNIT_TEST(a_packet_takes_the_memory_of_another),
         UNIT_TEST(an_empty_packet_may_be_written),
         UNIT_TEST(a_packet_that_outgrows_its_limit_is_refused),
