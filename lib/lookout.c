@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* After how many tries that found something the entry goes, or the turn of the
- * other listeners comes; and the most waits that follow a try in vain. */
-enum { TRIES_TO_LEAVE = 8, TRIES_IN_A_ROW = 64, PAUSE_MAX = 31 };
+/* After how many tries that found something the entry goes. */
+enum { TRIES_TO_LEAVE = 8 };
 
 static int has_packets(int fd)
 {
@@ -68,7 +67,7 @@ void sks__lookout_leave(struct sks__lookout *l)
 {
     for (size_t i = 0; i < l->count; i++)
         leave(l, &l->listeners[i]);
-    l->found = 0;
+    l->optimism.found = 0;
 }
 
 /* What has come meanwhile is seen: it lasts. */
@@ -108,37 +107,20 @@ static int look(struct sks__lookout *l, int *out, int ms)
     return 0;
 }
 
-/* Whether it is another listener's turn, who is not to starve. */
-static int is_others_turn(const struct sks__lookout *l)
-{
-    return l->count > 1 && l->tries >= TRIES_IN_A_ROW;
-}
-
 int sks__lookout_wait(struct sks__lookout *l, int *out, int ms)
 {
     int rc;
 
-    l->trying = l->found && l->left == 0 && !is_others_turn(l);
     *out = (int)l->latest;
-    if (l->trying)
+    if (sks__optimism_tries(&l->optimism, l->count > 1))
         return 0;
-    l->found = 0;
-    l->tries = 0;
     rc = come_back(l);
     return rc < 0 ? rc : look(l, out, ms);
 }
 
 void sks__lookout_note(struct sks__lookout *l, int found)
 {
-    l->found = found;
-    if (!l->trying) {
-        l->left -= l->left > 0 ? 1 : 0;
-    } else if (found) {
-        l->pause = 0;
-        if (++l->tries == TRIES_TO_LEAVE)
-            leave(l, &l->listeners[l->latest]);
-    } else {
-        l->pause = l->pause < PAUSE_MAX ? 2 * l->pause + 1 : PAUSE_MAX;
-        l->left = l->pause;
-    }
+    sks__optimism_note(&l->optimism, found);
+    if (l->optimism.tries == TRIES_TO_LEAVE)
+        leave(l, &l->listeners[l->latest]);
 }

@@ -1,9 +1,8 @@
 /* A worker's wait for listeners that it shares with other workers, and for a
  * bell that calls it away.
  *
- * Two things make that cheap under load.  Who found something at a listener
- * looks there once more before it waits; who finds nothing that way looks ever
- * more rarely.  And while a worker finds packets without waiting, its entry at
+ * Two things make that cheap under load.  It tries before it waits
+ * (optimism.h). And while a worker finds packets without waiting, its entry at
  * that socket is away: the system goes through all entries at each packet, also
  * at each one that leaves, and each costs a tenth of what an echo does.
  *
@@ -11,6 +10,7 @@
 #ifndef SKS__LOOKOUT_H
 #define SKS__LOOKOUT_H
 
+#include "optimism.h"
 #include "poller.h"
 
 #include <stddef.h>
@@ -30,12 +30,8 @@ struct sks__lookout {
     struct sks__poller_node bell;
     struct sks__lookout_listener *listeners;
     size_t count;
-    size_t latest;  /* the listener that was told of last */
-    int found;      /* and something was there */
-    int trying;     /* without a wait */
-    unsigned tries; /* in a row that found something */
-    unsigned pause; /* how many waits follow a try in vain */
-    unsigned left;  /* of those */
+    size_t latest; /* the listener that was told of last */
+    struct sks__optimism optimism;
 };
 
 /* For a bell, readable while it calls, and n listeners: 0 or an error. */

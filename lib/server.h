@@ -12,6 +12,7 @@
 #include "buffer.h"
 #include "fd.h"
 #include "list.h"
+#include "optimism.h"
 #include "pool.h"
 #include "transport.h"
 #include "wakeup.h"
@@ -113,8 +114,9 @@ struct sks_server {
     struct sks__endpoint *endpoints;
     size_t endpoint_count;
     size_t listener_count;
-    sks_request *held;           /* taken, and waiting for a descriptor */
-    atomic_size_t next_listener; /* who looks at several takes turns */
+    sks_request *held;             /* taken, and waiting for a descriptor */
+    atomic_size_t next_listener;   /* who looks at several takes turns */
+    struct sks__optimism optimism; /* of the default loop */
     int gathered_fd; /* for sks_server_fileno(); -1: not asked for */
     int socktype;    /* 0: of adopted sockets */
 

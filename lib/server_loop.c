@@ -166,8 +166,26 @@ static int process_next(sks_server *server, const struct watch *w)
     return 0;
 }
 
-int sks__server_turn(sks_server *server, enum sks__server_turn turn,
-                     int64_t until)
+/* A further request of the listener that had one, without a wait: 1 if there
+ * was one, 0, or an error. */
+static int try_next(sks_server *server)
+{
+    size_t latest = atomic_load(&server->next_listener) - 1;
+    int rc;
+
+    if (server->held != NULL || is_full(server) ||
+        sks_server_stopping(server) || sks__server_is_paused(server) ||
+        !sks__optimism_tries(&server->optimism, 1))
+        return 0;
+    rc = process_from(server,
+                      &server->listeners[latest % server->listener_count]);
+    sks__optimism_note(&server->optimism, rc > 0);
+    return rc;
+}
+
+/* What a turn is about: 1 if a request came, 0, or an error. */
+static int wait_for_next(sks_server *server, enum sks__server_turn turn,
+                         int64_t until)
 {
     struct watch w = {.until = until};
     int rc;
@@ -184,6 +202,17 @@ int sks__server_turn(sks_server *server, enum sks__server_turn turn,
     if (turn != SKS__TURN_DRAINING && w.fds[1].revents != 0)
         sks__server_calm(server);
     rc = process_next(server, &w);
+    sks__optimism_note(&server->optimism, rc > 0);
+    return rc;
+}
+
+int sks__server_turn(sks_server *server, enum sks__server_turn turn,
+                     int64_t until)
+{
+    int rc = turn == SKS__TURN_TAKING ? try_next(server) : 0;
+
+    if (rc == 0)
+        rc = wait_for_next(server, turn, until);
     if (server->strategy.service_actions != NULL)
         server->strategy.service_actions(server->strategy_self, server);
     return rc;

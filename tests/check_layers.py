@@ -12,7 +12,7 @@ PLATFORM, MECHANISM, CORE, STRATEGY = 1, 2, 3, 4
 FLOORS = {
     PLATFORM: "error clock cpu fd sigpipe wakeup address buffer list pool",
     MECHANISM: "stream listener queue children coro stack timers poller loop "
-               "lookout helpers signal packets ring",
+               "optimism lookout helpers signal packets ring",
     CORE: "request rfile wfile server log signals transport overflow",
 }
 FLOOR = {noun: floor for floor, nouns in FLOORS.items()
