@@ -29,9 +29,9 @@ struct sks__child {
 /* The owner ends it with sks__children_close(). */
 struct sks__children {
     struct sks__list running;
-    int ready_fd; /* Linux: readable when some child has ended */
-    size_t young; /* Linux: how many, the last in the list, are not watched */
-    struct sks__child *lost; /* Linux: a young one that somebody else reaped */
+    int ready_fd;             /* Linux: readable when some child has ended */
+    struct sks__child *young; /* Linux: the first that is not watched, nor are
+                                 those that follow; or NULL */
 };
 
 /* 0 or an error. */
@@ -65,8 +65,9 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child);
  * be called again; -1: not before the next fork. */
 int sks__children_watch(struct sks__children *c, int age_ms);
 
-/* A child that has ended, watched or not, reaped and out of the set; NULL if
- * there is none. Does not wait. */
+/* A child that has ended, reaped and out of the set; NULL if there is none. One
+ * that is not watched may have to wait for those that were forked before it.
+ * Does not wait. */
 struct sks__child *sks__children_reap(struct sks__children *c);
 
 /* The i-th descriptor to wait for, -1 past the last. */

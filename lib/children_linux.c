@@ -1,7 +1,8 @@
 /* A pidfd costs more than the rest of what the parent does for a child, and
- * most children of a server that is busy end within a few milliseconds.  So
- * those that were just forked, the young ones at the list's end, have none:
- * each turn asks once whether any child has ended. */
+ * most children of a server that is busy end within a few milliseconds, more or
+ * less in the order in which they were forked.  So those that were just forked,
+ * the young ones at the list's end, have none: only the eldest of them is asked
+ * about, and others that have ended wait for it. */
 #include "children.h"
 
 #include "clock.h"
@@ -28,8 +29,7 @@ static struct sks__child *child_of(struct sks__list *node)
 int sks__children_open(struct sks__children *c)
 {
     sks__list_init(&c->running);
-    c->young = 0;
-    c->lost = NULL;
+    c->young = NULL;
     c->ready_fd = epoll_create1(EPOLL_CLOEXEC);
     return c->ready_fd < 0 ? -errno : 0;
 }
@@ -46,8 +46,7 @@ void sks__children_close(struct sks__children *c)
 {
     close_all(c);
     c->ready_fd = -1;
-    c->young = 0;
-    c->lost = NULL;
+    c->young = NULL;
     sks__list_init(&c->running);
 }
 
@@ -66,13 +65,11 @@ struct sks__child *sks__children_next(const struct sks__children *c,
  * of it. */
 void sks__children_drop(struct sks__children *c, struct sks__child *child)
 {
+    if (c->young == child)
+        c->young = sks__children_next(c, child);
     sks__list_remove(&child->node);
-    if (c->lost == child)
-        c->lost = NULL;
-    if (child->fd < 0) {
-        c->young--;
+    if (child->fd < 0)
         return;
-    }
     epoll_ctl(c->ready_fd, EPOLL_CTL_DEL, child->fd, NULL);
     sks__fd_close(child->fd);
     child->fd = -1;
@@ -93,7 +90,8 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child)
     child->born = sks__clock_ms();
     child->signal = child->status = 0;
     sks__list_append(&c->running, &child->node);
-    c->young++;
+    if (c->young == NULL)
+        c->young = child;
     return 1;
 }
 
@@ -144,17 +142,10 @@ static int open_pidfd(const struct sks__child *child)
 
 /* --- watching --- */
 
-static struct sks__child *eldest_of_the_young(const struct sks__children *c)
+/* The eldest of the young. */
+static int watch(struct sks__children *c)
 {
-    struct sks__list *n = c->running.prev;
-
-    for (size_t i = 1; i < c->young; i++)
-        n = n->prev;
-    return child_of(n);
-}
-
-static int watch(struct sks__children *c, struct sks__child *child)
-{
+    struct sks__child *child = c->young;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = child};
     int fd = open_pidfd(child);
     int rc;
@@ -167,24 +158,21 @@ static int watch(struct sks__children *c, struct sks__child *child)
         return rc;
     }
     child->fd = fd;
-    c->young--;
+    c->young = sks__children_next(c, child);
     return 0;
 }
 
 int sks__children_watch(struct sks__children *c, int age_ms)
 {
-    while (c->young > 0) {
-        struct sks__child *child = eldest_of_the_young(c);
+    while (c->young != NULL) {
         int64_t left = 0;
         int rc;
 
         if (age_ms > 0)
-            left = child->born + age_ms - sks__clock_ms();
+            left = c->young->born + age_ms - sks__clock_ms();
         if (left > 0)
             return (int)left;
-        rc = watch(c, child);
-        if (rc == -ESRCH)
-            c->lost = child;
+        rc = watch(c);
         if (rc < 0)
             return rc == -ESRCH ? 0 : RETRY_MS;
     }
@@ -192,26 +180,6 @@ int sks__children_watch(struct sks__children *c, int age_ms)
 }
 
 /* --- reaping --- */
-
-/* A young one that has ended, or NULL.  A child of somebody else that nobody
- * reaps hides ours, so that each is asked about then. */
-static struct sks__child *ended_young(const struct sks__children *c)
-{
-    struct sks__list *n = c->running.prev;
-    siginfo_t info;
-    int rc = c->young > 0 ? ask(P_ALL, 0, &info, WNOWAIT) : 0;
-
-    if (rc == 0)
-        return c->lost;
-    for (size_t i = 0; i < c->young; i++, n = n->prev)
-        if (rc > 0 && child_of(n)->pid == info.si_pid)
-            return has_ended(child_of(n)) ? child_of(n) : NULL;
-    n = c->running.prev;
-    for (size_t i = 0; i < c->young; i++, n = n->prev)
-        if (has_ended(child_of(n)))
-            return child_of(n);
-    return NULL;
-}
 
 /* A watched one that has ended, or NULL. */
 static struct sks__child *ended_watched(const struct sks__children *c)
@@ -229,9 +197,9 @@ static struct sks__child *ended_watched(const struct sks__children *c)
 
 struct sks__child *sks__children_reap(struct sks__children *c)
 {
-    struct sks__child *child = ended_young(c);
+    struct sks__child *child = c->young;
 
-    if (child == NULL)
+    if (child == NULL || !has_ended(child))
         child = ended_watched(c);
     if (child != NULL)
         sks__children_drop(c, child);

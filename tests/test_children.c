@@ -94,9 +94,10 @@ static struct sks__child *await(struct nursery *n)
     long long start = deadline_now_ms();
     struct sks__child *child;
 
-    do
+    do {
+        sks__children_watch(&n->set, 10);
         child = sks__children_reap(&n->set);
-    while (child == NULL && deadline_nap(start));
+    } while (child == NULL && deadline_nap(start));
     return child;
 }
 
@@ -104,11 +105,20 @@ static int is_any_ready(struct nursery *n, int ms)
 {
     int fd;
 
-    sks__children_watch(&n->set, 0);
+    if (sks__children_watch(&n->set, 0) == 0)
+        return 1;
     for (size_t i = 0; (fd = sks__children_fileno(&n->set, i)) >= 0; i++)
         if (deadline_poll(fd, POLLIN, ms))
             return 1;
     return 0;
+}
+
+/* The child ends, which a descriptor tells, and is the last. */
+static void expect_its_end(struct nursery *n, struct sks__child *child)
+{
+    open_gate(n);
+    assert_true(is_any_ready(n, DEADLINE_MS));
+    assert_ptr_equal(await(n), child);
 }
 
 static int is_open(int fd)
@@ -189,9 +199,7 @@ static void a_descriptor_tells_when_one_has_ended(void **state)
     (void)state;
     open_nursery(&n);
     fork_one(&n, &child, 1, 0);
-    open_gate(&n);
-    assert_true(is_any_ready(&n, DEADLINE_MS));
-    assert_ptr_equal(await(&n), &child);
+    expect_its_end(&n, &child);
     assert_false(is_any_ready(&n, 0));
     close_nursery(&n);
 }
@@ -337,9 +345,7 @@ static void ends_are_noticed_where_sigchld_is_ignored(void **state)
     signal(SIGCHLD, SIG_IGN);
     fork_one(&n, &child, 1, 0);
     assert_null(sks__children_reap(&n.set));
-    open_gate(&n);
-    assert_true(is_any_ready(&n, DEADLINE_MS));
-    assert_ptr_equal(await(&n), &child);
+    expect_its_end(&n, &child);
     signal(SIGCHLD, SIG_DFL);
     close_nursery(&n);
 }
@@ -462,9 +468,7 @@ static void without_descriptors_children_are_reaped_all_the_same(void **state)
     assert_int_equal(first.status, 3);
     assert_true(ms > 0);
     assert_int_equal(sks__children_watch(&n.set, 0), -1);
-    open_gate(&n);
-    assert_true(is_any_ready(&n, DEADLINE_MS));
-    assert_ptr_equal(await(&n), &second);
+    expect_its_end(&n, &second);
     close_nursery(&n);
 }
 
@@ -480,9 +484,7 @@ static void without_epoll_a_child_is_watched_later(void **state)
     if (!watches)
         assert_true(sks__children_watch(&n.set, 0) > 0);
     assert_int_equal(sks__children_watch(&n.set, 0), -1);
-    open_gate(&n);
-    assert_true(is_any_ready(&n, DEADLINE_MS));
-    assert_ptr_equal(await(&n), &child);
+    expect_its_end(&n, &child);
     close_nursery(&n);
 }
 
@@ -512,9 +514,27 @@ static void a_child_is_watched_from_its_age_on(void **state)
     while (sks__children_watch(&n.set, 3) > 0 && deadline_nap(start))
         continue;
     assert_int_equal(sks__children_watch(&n.set, 3600 * 1000), -1);
-    open_gate(&n);
-    assert_true(is_any_ready(&n, DEADLINE_MS));
-    assert_ptr_equal(await(&n), &child);
+    expect_its_end(&n, &child);
+    close_nursery(&n);
+}
+
+static void one_that_is_not_watched_waits_for_its_elder(void **state)
+{
+    struct nursery n;
+    struct sks__child elder, younger;
+    siginfo_t info;
+
+    (void)state;
+    open_nursery(&n);
+    fork_one(&n, &elder, 1, 0);
+    fork_one(&n, &younger, 0, 3);
+    waitid(P_PID, (id_t)younger.pid, &info, WEXITED | WNOWAIT);
+    assert_ptr_equal(sks__children_reap(&n.set), watches ? &younger : NULL);
+    kill(elder.pid, SIGTERM);
+    assert_ptr_equal(await(&n), &elder);
+    if (!watches)
+        assert_ptr_equal(await(&n), &younger);
+    assert_int_equal(younger.status, 3);
     close_nursery(&n);
 }
 
@@ -564,6 +584,7 @@ int main(void)
 #else
         UNIT_TEST(without_descriptors_children_are_reaped_all_the_same),
         UNIT_TEST(a_child_is_watched_from_its_age_on),
+        UNIT_TEST(one_that_is_not_watched_waits_for_its_elder),
         UNIT_TEST(one_that_somebody_else_reaped_is_not_watched),
         UNIT_TEST(without_epoll_a_child_is_watched_later),
         UNIT_TEST(a_set_that_cannot_be_opened_says_so),
