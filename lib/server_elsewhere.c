@@ -73,6 +73,11 @@ void sks_request_hand_over(sks_request *r)
     sks__request_leave_booking(r);
 }
 
+void sks_request_take_over(sks_request *r)
+{
+    r->stream.shared = 0;
+}
+
 void sks_slot_end(sks_server *server, void *slot, int error)
 {
     struct sks__booking *booking =

@@ -73,6 +73,8 @@ int sks__errands_run(struct sks__errands *e, sks_request *request)
     rc = sks__children_fork(&e->children, &errand->child);
     if (rc == 0) {
         sks_server_detach(server, request);
+        if (e->lending == SKS__LENDS)
+            sks_request_take_over(request);
         rc = sks_request_run(request);
         _exit(rc < 0 ? 1 : 0);
     }

@@ -72,7 +72,7 @@ static int get_request(struct sks__listener *l, sks_request *r)
 static int may_lose_reply(const sks_request *r)
 {
     return r->listener->family != AF_UNIX &&
-           (!r->stream.shared || sks__fd_holds_bytes(r->stream.fd)) &&
+           (!r->server->detached || sks__fd_holds_bytes(r->stream.fd)) &&
            sks_request_stopping(r);
 }
 

@@ -280,6 +280,30 @@ static void what_one_handed_over_failed_with_is_told(void **state)
     close(fds[1]);
 }
 
+/* A connection that another process keeps must be shut down at its end. */
+static int take_over(void *arg)
+{
+    sks_request *r = arg;
+
+    sks_server_detach(test.server, r);
+    if (!r->stream.shared)
+        return 1;
+    sks_request_take_over(r);
+    return r->stream.shared;
+}
+
+static void one_that_a_child_took_over_ends_by_closing(void **state)
+{
+    sks_request *r;
+    int fds[2];
+
+    (void)state;
+    r = request_with(fds);
+    assert_int_equal(unit_fork(take_over, r), 0);
+    sks_request_close(r);
+    close(fds[1]);
+}
+
 #define TALLY_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -296,6 +320,7 @@ int main(void)
         TALLY_TEST(nobody_has_a_place_beyond_the_books),
         TALLY_TEST(a_request_handed_over_is_under_way_until_its_slot_ends),
         TALLY_TEST(what_one_handed_over_failed_with_is_told),
+        TALLY_TEST(one_that_a_child_took_over_ends_by_closing),
     };
 
     return cmocka_run_group_tests_name("server_tally", tests, NULL, NULL);

@@ -287,6 +287,11 @@ SKS_API void sks_request_close(sks_request *request);
  * hears of a shutdown. */
 SKS_API void sks_request_hand_over(sks_request *request);
 
+/** In the child, after sks_server_detach(): the parent surely calls
+ * sks_request_hand_over() for this request.  So its connection ends when both
+ * have closed it, and need not be shut down first. */
+SKS_API void sks_request_take_over(sks_request *request);
+
 /** Ends a request that was handed over, by the slot that was its own.
  * @param error 0; or what handle_error is told, with a request that knows its
  *              client's address and has neither input nor output */
