@@ -5,15 +5,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Lies right below its struct sks__stack, and goes with it. */
+/* Lies right below its struct sks__stack, and goes with it.  What a switch
+ * needs comes first, and so shares a cache line. */
 struct sks__coro {
     struct sks__context context; /* the side that does not run */
     struct sks__coro *outer;     /* who resumed it, while it runs */
-    struct sks__stack *stack;
-    void (*run)(void *arg);
     void *arg;
     int finished;
     struct sks__notes notes;
+    struct sks__stack *stack;
+    void (*run)(void *arg);
 };
 
 /* What lies at the top, as the stack must begin at a multiple of 16. */
@@ -73,7 +74,7 @@ void sks__coro_free(struct sks__coro *co)
     sks__stack_give(co->stack);
 }
 
-void sks__coro_resume(struct sks__coro *co)
+const void *sks__coro_resume(struct sks__coro *co)
 {
     assert(!co->finished);
     co->outer = current;
@@ -82,6 +83,7 @@ void sks__coro_resume(struct sks__coro *co)
     sks__context_swap(&co->context);
     sks__notes_left(&co->notes);
     current = co->outer;
+    return co->finished ? NULL : sks__context_frames(&co->context);
 }
 
 void sks__coro_yield(void)
@@ -103,6 +105,11 @@ struct sks__coro *sks__coro_current(void)
 void *sks__coro_arg(const struct sks__coro *co)
 {
     return co->arg;
+}
+
+void *sks__coro_current_arg(void)
+{
+    return current != NULL ? current->arg : NULL;
 }
 
 struct sks__coro *sks__coro_guarded_at(const void *address)

@@ -27,8 +27,9 @@ struct sks__coro *sks__coro_new(struct sks__stack_cache *cache,
 void sks__coro_free(struct sks__coro *co);
 
 /* Runs it until it yields or finishes.  Not for one that finished, or that
- * runs already. */
-void sks__coro_resume(struct sks__coro *co);
+ * runs already.  Returns about where its innermost frames wait, upwards from
+ * there, for who wants them fetched before it goes on; NULL: it finished. */
+const void *sks__coro_resume(struct sks__coro *co);
 
 /* Leaves the coroutine that runs, until it is resumed. */
 void sks__coro_yield(void);
@@ -41,6 +42,9 @@ struct sks__coro *sks__coro_current(void);
 
 /* What run was given.  Any thread, any signal handler. */
 void *sks__coro_arg(const struct sks__coro *co);
+
+/* The same of the one that the thread runs; NULL outside of any. */
+void *sks__coro_current_arg(void);
 
 /* The coroutine whose stack's guard the address points into, of any thread:
  * who overflowed, when that touched it.  NULL if none.  Any thread, any signal

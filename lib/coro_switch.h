@@ -24,6 +24,17 @@ struct sks__context {
 };
 #endif
 
+/* About where the side that waits has its innermost frames, from there on
+ * upwards; never NULL. */
+static inline const void *sks__context_frames(const struct sks__context *c)
+{
+#ifdef SKS_CORO_UCONTEXT
+    return c;
+#else
+    return c->sp;
+#endif
+}
+
 /* Makes a side that waits, on the stack from low up to top, a multiple of 16:
  * the first swap runs entry(arg), which must not return.  It starts with the
  * floating-point control of the caller. */

@@ -40,7 +40,9 @@ struct sks__loop {
     struct sks__stack_cache *stacks;
     struct sks__fiber *idle;    /* to be used again */
     struct sks__fiber *resting; /* the same, after this turn */
-    struct sks__fiber *arming;  /* began to wait, not for ever */
+    struct sks__fiber *timed;   /* began to wait in this turn, not for ever */
+    int64_t now;                /* when it began */
+    unsigned turn;              /* counts them */
     struct sks__fiber **chunks; /* arrays of fibers, to be freed */
     size_t chunk_count;
     size_t running; /* coroutines that have not ended, or have receptions */
@@ -64,7 +66,7 @@ int sks__loop_use_ring(struct sks__loop *loop);
 int sks__loop_leave(struct sks__loop *loop);
 
 /* Runs fn(arg) in a coroutine of its own, at once, until it first waits.
- * arg: what it needs to go on, the first half KiB of which is fetched ahead.
+ * arg: what it needs to go on, the first 192 bytes of which are fetched ahead.
  * fd: what it will wait for most, which stays open until it ends or is closed
  * just before; -1: nothing.  0; -ENOMEM: it did not begin.  Not from inside a
  * coroutine. */

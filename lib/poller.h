@@ -16,8 +16,8 @@
 struct sks__poller_node {
     int fd;
     short events; /* asked for */
-    int shared;   /* see sks__poller_add_shared() */
-    int twin;     /* poller_linux.c: fd is a duplicate of its own */
+    char shared;  /* see sks__poller_add_shared() */
+    char twin;    /* poller_linux.c: fd is a duplicate of its own */
     size_t at;    /* poller_posix.c: in the array */
 };
 

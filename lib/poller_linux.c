@@ -96,21 +96,16 @@ void sks__poller_forget(struct sks__poller *p, struct sks__poller_node *node)
         sks__poller_remove(p, node);
 }
 
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT &&
+                   EPOLLPRI == POLLPRI && EPOLLERR == POLLERR &&
+                   EPOLLHUP == POLLHUP,
+               "epoll(7) has numbers of its own");
+
+enum { TOLD = POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP };
+
 static short told(uint32_t events)
 {
-    short e = 0;
-
-    if (events & EPOLLIN)
-        e |= POLLIN;
-    if (events & EPOLLOUT)
-        e |= POLLOUT;
-    if (events & EPOLLPRI)
-        e |= POLLPRI;
-    if (events & EPOLLERR)
-        e |= POLLERR;
-    if (events & (EPOLLHUP | EPOLLRDHUP))
-        e |= POLLHUP;
-    return e;
+    return (short)((events & TOLD) | (events & EPOLLRDHUP ? POLLHUP : 0));
 }
 
 int sks__poller_wait(struct sks__poller *p, struct sks__poller_event *out,

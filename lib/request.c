@@ -12,12 +12,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
 /* Rounds up to what any type may need. */
 static size_t aligned(size_t n)
 {
-    size_t a = alignof(max_align_t);
-
-    return (n + a - 1) / a * a;
+    return round_up(n, alignof(max_align_t));
 }
 
 static int has_packets(const sks_server *server)
@@ -34,6 +37,7 @@ static struct sks__layout layout_for(const sks_server *server)
 
     l.rooms_at = l.self_at + aligned(server->handler.self_size);
     l.size = l.rooms_at + (has_packets(server) ? 2 * SKS__BUFFER_SMALL : 0);
+    l.size = round_up(l.size, alignof(sks_request));
     return l;
 }
 
@@ -90,11 +94,11 @@ void sks__requests_free_spares(sks_server *server)
 static void lay_desk(sks_server *server)
 {
     size_t room = SKS__SERVER_SIZE - offsetof(sks_server, desk);
-    char *at = (char *)server->desk;
+    char *at = server->desk;
     size_t size;
 
     server->layout = layout_for(server);
-    size = aligned(server->layout.size);
+    size = server->layout.size;
     if (size <= room / 2) {
         keep_memory(server, at);
         at += size;
@@ -169,7 +173,8 @@ static int begin(sks_server *server, struct sks__listener *listener,
                  struct sks__booking *booking)
 {
     if (booking->request == NULL)
-        booking->request = malloc(server->layout.size);
+        booking->request =
+            aligned_alloc(alignof(sks_request), server->layout.size);
     if (booking->request == NULL)
         return -ENOMEM;
     sks__list_init(&booking->node);

@@ -10,6 +10,7 @@
 #define SKS__SERVER_H
 
 #include "buffer.h"
+#include "cpu.h"
 #include "fd.h"
 #include "list.h"
 #include "optimism.h"
@@ -75,7 +76,7 @@ struct sks__layout {
 /* What one process counts of its requests: on cache lines of its own, so that
  * processes do not slow each other down. */
 struct sks__tally {
-    alignas(64) atomic_ulong taken; /* all that came */
+    alignas(SKS__CACHE_LINE) atomic_ulong taken; /* all that came */
     atomic_ulong refused, failed;
     atomic_uint active;       /* taken and not ended */
     atomic_int alive;         /* of a worker: its process has not ended */
@@ -168,7 +169,7 @@ struct sks_server {
 
     struct sks__listener *listeners; /* room for SKS__LISTENERS_MAX */
     char error[256];
-    max_align_t desk[];
+    alignas(SKS__CACHE_LINE) char desk[];
 };
 
 /* Remembers what went wrong in words, and returns rc.  By the thread that

@@ -61,21 +61,22 @@ static inline ssize_t sks__waiter_receive(const struct sks__waiter *w, int fd,
                               : -EOPNOTSUPP;
 }
 
-/* Embedded in its owner, which closes fd. */
+/* Embedded in its owner, which closes fd.  What each read and write needs comes
+ * first. */
 struct sks__stream {
     const struct sks__layer *layer;
-    void *layer_self; /* the layer's own; NULL for a socket */
-    int fd;
     struct sks__waiter waiter;
-    int blocking;     /* the layer waits in its reads and writes */
-    int limits[2];    /* the socket's time limits for reads and writes, ms */
-    short wants;      /* of the last -EAGAIN */
-    int dry;          /* the last read took all there was: wait first */
+    int64_t deadline; /* for all waits */
+    int fd;
     int timeout_ms;   /* for each wait; -1: for ever */
+    short wants;      /* of the last -EAGAIN */
+    char blocking;    /* the layer waits in its reads and writes */
+    char dry;         /* the last read took all there was: wait first */
+    char at_eof;      /* the peer has shut down its side */
+    char shared;      /* another process has the connection, too */
     int spin_us;      /* how long the thread polls for input before it sleeps */
-    int64_t deadline; /* for all of them */
-    int at_eof;       /* the peer has shut down its side */
-    int shared;       /* another process has the connection, too */
+    int limits[2];    /* the socket's time limits for reads and writes, ms */
+    void *layer_self; /* the layer's own; NULL for a socket */
 };
 
 /* limit_ms: the time limits that the socket has already, -1 if none, below that

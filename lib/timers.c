@@ -59,6 +59,8 @@ static void file(struct sks__timers *timers, struct sks__timer *timer)
     int64_t deadline = timer->deadline;
 
     timer->filed = deadline;
+    if (deadline > LAST)
+        deadline = LAST;
     if (deadline < timers->now)
         deadline = timers->now;
     timer->place = place_of(timers->now, deadline);
@@ -72,21 +74,13 @@ void sks__timers_init(struct sks__timers *timers, int64_t now)
     *timers = (struct sks__timers){.now = now};
 }
 
-void sks__timers_arm(struct sks__timers *timers, struct sks__timer *timer,
-                     int64_t deadline)
+void sks__timers_file(struct sks__timers *timers, struct sks__timer *timer,
+                      int64_t deadline)
 {
-    if (deadline > LAST && deadline != SKS__NEVER)
-        deadline = LAST;
-    if (timer->link != NULL && timer->filed > deadline)
-        sks__timers_remove(timers, timer);
+    sks__timers_remove(timers, timer);
     timer->deadline = deadline;
-    if (timer->link == NULL && deadline != SKS__NEVER)
+    if (deadline != SKS__NEVER)
         file(timers, timer);
-}
-
-void sks__timers_cancel(struct sks__timer *timer)
-{
-    timer->deadline = SKS__NEVER;
 }
 
 void sks__timers_remove(struct sks__timers *timers, struct sks__timer *timer)

@@ -45,13 +45,26 @@ struct sks__timers {
 /* An empty queue that begins at now. */
 void sks__timers_init(struct sks__timers *timers, int64_t now);
 
+/* Puts a node into the queue, or elsewhere in it, by a deadline. */
+void sks__timers_file(struct sks__timers *timers, struct sks__timer *timer,
+                      int64_t deadline);
+
 /* Sets the node's deadline, whether it had one or not; SKS__NEVER cancels.  A
  * deadline that is past is due at once. */
-void sks__timers_arm(struct sks__timers *timers, struct sks__timer *timer,
-                     int64_t deadline);
+static inline void sks__timers_arm(struct sks__timers *timers,
+                                   struct sks__timer *timer, int64_t deadline)
+{
+    if (timer->link != NULL && timer->filed <= deadline)
+        timer->deadline = deadline;
+    else
+        sks__timers_file(timers, timer, deadline);
+}
 
 /* Takes the deadline away.  The node may still lie in the queue. */
-void sks__timers_cancel(struct sks__timer *timer);
+static inline void sks__timers_cancel(struct sks__timer *timer)
+{
+    timer->deadline = SKS__NEVER;
+}
 
 /* Cancels, and forgets the node's memory.  One that was never armed may be
  * removed. */
