@@ -72,40 +72,74 @@ int http_is_token_char(unsigned char c)
     return classes[c] & TOKEN;
 }
 
-/* How many bytes from text on are of a class. */
-static size_t run_of(int class, const char *text, size_t n)
+static int is_of(int class, char c)
 {
-    size_t i = 0;
-
-    while (i < n && classes[(unsigned char)text[i]] & class)
-        i++;
-    return i;
+    return classes[(unsigned char)c] & class;
 }
 
-/* Whether all of it may be in a value, eight bytes at a time: a control byte in
- * them, HTAB too, makes a byte of one of the differences borrow. */
-static int is_value(const char *text, size_t n)
+/* Past all bytes of a class, which is inlined for each.  Lines are scanned
+ * without their length: no class has LF, with which each ends that is scanned.
+ */
+static inline const char *past(int class, const char *text)
+{
+    for (;; text += 4) {
+        if (!is_of(class, text[0]))
+            return text;
+        if (!is_of(class, text[1]))
+            return text + 1;
+        if (!is_of(class, text[2]))
+            return text + 2;
+        if (!is_of(class, text[3]))
+            return text + 3;
+    }
+}
+
+static inline int all_are(int class, const char *text, size_t n)
+{
+    for (; n >= 4; text += 4, n -= 4)
+        class &= is_of(class, text[0]) & is_of(class, text[1]) &
+                 is_of(class, text[2]) & is_of(class, text[3]);
+    for (; n > 0; text++, n--)
+        class &= is_of(class, *text);
+    return class != 0;
+}
+
+/* How many bytes of a word come before the first one that is marked, as far as
+ * that is known. */
+static size_t unmarked(uint64_t marks)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(marks) / 8;
+#else
+    (void)marks;
+    return 0;
+#endif
+}
+
+/* Past what may be in a value, eight bytes at a time while there are as many: a
+ * control byte in them, HTAB too, makes a byte of one of the differences
+ * borrow. */
+static const char *past_value(const char *text, const char *end)
 {
     const uint64_t ones = UINT64_MAX / 255;
-    uint64_t w;
+    uint64_t w, marks = 0;
 
-    for (; n >= sizeof w; text += sizeof w, n -= sizeof w) {
-        uint64_t is_low, is_delete;
-
+    for (; end - text >= (ptrdiff_t)sizeof w; text += sizeof w) {
         memcpy(&w, text, sizeof w);
-        is_low = (w - ones * ' ') & ~w;
+        marks = (w - ones * ' ') & ~w;
         w ^= ones * 0x7f;
-        is_delete = (w - ones) & ~w;
-        if ((is_low | is_delete) & ones * 0x80)
+        marks = (marks | ((w - ones) & ~w)) & ones * 0x80;
+        if (marks != 0)
             break;
     }
-    return run_of(VALUE, text, n) == n;
+    return past(VALUE, text + (marks != 0 ? unmarked(marks) : 0));
 }
 
-static struct http_span span_of(const struct http_head *h, const char *text,
-                                size_t n)
+static inline struct http_span span_of(const struct http_head *h,
+                                       const char *text, const char *end)
 {
-    return (struct http_span){(uint16_t)(text - h->bytes), (uint16_t)n};
+    return (struct http_span){(uint16_t)(text - h->bytes),
+                              (uint16_t)(end - text)};
 }
 
 void http_head_init(struct http_head *h)
@@ -114,11 +148,25 @@ void http_head_init(struct http_head *h)
     h->content_length = -1;
 }
 
-/* "HTTP/1.1" and nothing behind it. */
-static int read_version(struct http_head *h, const char *text, size_t n)
+/* The line must end here; the next one is what to read then. */
+static int end_line(struct http_head *h, const char *text)
 {
-    if (n != 8 || memcmp(text, "HTTP/", 5) != 0 || text[5] < '0' ||
-        text[5] > '9' || text[6] != '.' || text[7] < '0' || text[7] > '9')
+    if (text[0] != '\r' || text[1] != '\n')
+        return 400;
+    h->at = h->scanned = (size_t)(text + 2 - h->bytes);
+    return 0;
+}
+
+/* "HTTP/1.1" and nothing behind it. */
+static int read_version(struct http_head *h, const char *text)
+{
+    static const char form[] = "HTTP/0.0";
+
+    for (size_t i = 0; i < sizeof form - 1; i++)
+        if (text[i] != form[i] &&
+            (form[i] != '0' || text[i] < '0' || text[i] > '9'))
+            return 400;
+    if (end_line(h, text + sizeof form - 1) != 0)
         return 400;
     if (text[5] != '1')
         return 505;
@@ -127,26 +175,24 @@ static int read_version(struct http_head *h, const char *text, size_t n)
     return 0;
 }
 
-static int read_request_line(struct http_head *h, const char *line, size_t n)
+static int read_request_line(struct http_head *h, const char *line)
 {
-    size_t method = run_of(TOKEN, line, n);
-    const char *target = line + method + 1;
-    size_t len;
+    const char *method_end = past(TOKEN, line);
+    const char *target = method_end + 1, *target_end;
 
-    if (method == 0 || method >= n || line[method] != ' ')
+    if (method_end == line || *method_end != ' ')
         return 400;
-    if (method > HTTP_METHOD_MAX)
+    if (method_end - line > HTTP_METHOD_MAX)
         return 501;
-    n -= method + 1;
-    len = run_of(TARGET, target, n);
-    if (len > HTTP_TARGET_MAX)
+    target_end = past(TARGET, target);
+    if (target_end - target > HTTP_TARGET_MAX)
         return 414;
-    if (len == 0 || len >= n || target[len] != ' ')
+    if (target_end == target || *target_end != ' ')
         return 400;
-    h->line = span_of(h, line, method + 1 + n);
-    h->method = span_of(h, line, method);
-    h->target = span_of(h, target, len);
-    return read_version(h, target + len + 1, n - len - 1);
+    h->method = span_of(h, line, method_end);
+    h->target = span_of(h, target, target_end);
+    h->line = span_of(h, line, target_end + sizeof "HTTP/0.0");
+    return read_version(h, target_end + 1);
 }
 
 /* Fields whose names are that long; the rest of a row is HTTP_OTHER. */
@@ -165,6 +211,17 @@ static const uint8_t by_length[][3] = {
     [19] = {HTTP_IF_UNMODIFIED_SINCE},
 };
 
+/* Of a token and a name in lower case, as long as each other: in no other
+ * token's bytes this bit makes a letter, or '-'. */
+static int is_name(const char *token, const char *name, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && (token[i] | 0x20) == name[i])
+        i++;
+    return i == n;
+}
+
 static enum http_field_id identify(const char *name, size_t n)
 {
     const uint8_t *ids;
@@ -173,7 +230,7 @@ static enum http_field_id identify(const char *name, size_t n)
         return HTTP_OTHER;
     ids = by_length[n];
     for (int i = 0; i < 3 && ids[i] != HTTP_OTHER; i++)
-        if (http_same_token(name, n, field_names[ids[i]]))
+        if (is_name(name, field_names[ids[i]], n))
             return (enum http_field_id)ids[i];
     return HTTP_OTHER;
 }
@@ -248,7 +305,7 @@ static int read_expect(struct http_head *h, const char *value, size_t n)
 static int read_host(struct http_head *h, const char *value, size_t n)
 {
     h->host_count++;
-    if (run_of(HOST, value, n) < n)
+    if (!all_are(HOST, value, n))
         return 400;
     return h->host_count > 1 ? 400 : 0;
 }
@@ -275,24 +332,35 @@ static int interpret(struct http_head *h, const struct http_field *f)
     }
 }
 
-static int read_field(struct http_head *h, const char *line, size_t n)
+/* The value, without the white space around it. */
+static struct http_span read_value(const struct http_head *h, const char *text,
+                                   const char *end)
 {
-    size_t name = run_of(TOKEN, line, n);
+    while (http_is_space(*text))
+        text++;
+    while (end > text && http_is_space(end[-1]))
+        end--;
+    return span_of(h, text, end);
+}
+
+/* @param end of what there is, at the line's end or behind it */
+static int read_field(struct http_head *h, const char *line, const char *end)
+{
+    const char *colon = past(TOKEN, line), *value_end;
     struct http_field *f = &h->fields[h->field_count];
-    struct http_bytes value;
 
     /* A line that starts with white space, and white space before the colon,
      * end up here too. */
-    if (name == 0 || name >= n || line[name] != ':')
+    if (colon == line || *colon != ':')
         return 400;
     if (h->field_count == HTTP_FIELDS_MAX)
         return 431;
-    value = http_trimmed(line + name + 1, n - name - 1);
-    if (!is_value(value.data, value.len))
+    value_end = past_value(colon + 1, end);
+    if (end_line(h, value_end) != 0)
         return 400;
-    f->name = span_of(h, line, name);
-    f->value = span_of(h, value.data, value.len);
-    f->id = (uint8_t)identify(line, name);
+    f->name = span_of(h, line, colon);
+    f->value = read_value(h, colon + 1, value_end);
+    f->id = (uint8_t)identify(line, f->name.len);
     h->field_count++;
     if (h->first[f->id] == 0)
         h->first[f->id] = h->field_count;
@@ -310,14 +378,22 @@ static int check_whole(const struct http_head *h)
     return HTTP_DONE;
 }
 
-static int read_line(struct http_head *h, const char *line, size_t n)
+static int read_empty_line(struct http_head *h, const char *line)
 {
+    if (end_line(h, line) != 0)
+        return 400;
     if (h->line.len > 0)
-        return n == 0 ? check_whole(h) : read_field(h, line, n);
-    if (n > 0)
-        return read_request_line(h, line, n);
+        return check_whole(h);
     /* RFC 9112, 2.2: some clients end their last body with one too many. */
     return ++h->empty_lines > HTTP_EMPTY_LINES_MAX ? 400 : 0;
+}
+
+static int read_line(struct http_head *h, const char *line, const char *end)
+{
+    if (*line == '\r')
+        return read_empty_line(h, line);
+    return h->line.len > 0 ? read_field(h, line, end)
+                           : read_request_line(h, line);
 }
 
 /* Refuses a line that is too long without waiting for its end, and what does
@@ -337,28 +413,25 @@ static int check_unfinished(const struct http_head *h, size_t n)
 
 int http_head_feed(struct http_head *h, const char *bytes, size_t n)
 {
+    size_t limit = n < HTTP_HEAD_MAX ? n : HTTP_HEAD_MAX;
+
     h->bytes = bytes;
-    while (h->scanned < n) {
-        const char *line = bytes + h->at;
-        const char *lf = memchr(bytes + h->scanned, '\n', n - h->scanned);
-        size_t len;
+    while (h->scanned < limit) {
         int rc;
 
-        if (lf == NULL) {
-            h->scanned = n;
+        /* Mostly a whole head comes, and nothing behind it. */
+        if (bytes[limit - 1] != '\n' &&
+            memchr(bytes + h->scanned, '\n', limit - h->scanned) == NULL) {
+            h->scanned = limit;
             return check_unfinished(h, n);
         }
-        if (lf - bytes >= HTTP_HEAD_MAX)
-            return h->line.len == 0 ? 414 : 431;
-        len = (size_t)(lf - line);
-        if (len == 0 || line[len - 1] != '\r')
-            return 400;
-        h->at = h->scanned = (size_t)(lf - bytes) + 1;
-        rc = read_line(h, line, len - 1);
+        rc = read_line(h, bytes + h->at, bytes + limit);
+        if (rc >= 400)
+            h->scanned = limit; /* a log may show what was refused */
         if (rc != 0)
             return rc;
     }
-    return HTTP_MORE;
+    return n > HTTP_HEAD_MAX ? 431 : HTTP_MORE;
 }
 
 struct http_bytes http_head_bytes(const struct http_head *h,
