@@ -24,6 +24,17 @@ struct sks__address {
  * fills all the room, Linux counts a NUL that is not there. */
 void sks__address_set_len(struct sks__address *a, socklen_t len);
 
+/* Most addresses are far shorter than the longest. */
+static inline void sks__address_copy(struct sks__address *to,
+                                     const struct sks__address *from)
+{
+    to->len = from->len;
+    if (from->len <= sizeof to->of.in6)
+        to->of.in6 = from->of.in6;
+    else
+        to->of = from->of;
+}
+
 /* "127.0.0.1:80", "[::1]:80", "unix:/path", "unix:@abstract", "unix:".  An
  * IPv4 address inside IPv6 is told as IPv4.  Control bytes become '?', so that
  * no peer can forge a line of a log.  Any signal handler. */

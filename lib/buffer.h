@@ -61,6 +61,13 @@ size_t sks__buffer_take(struct sks__buffer *b, void *out, size_t n);
 
 void sks__buffer_free(struct sks__buffer *b);
 
+/* The same for one that is not used again. */
+static inline void sks__buffer_close(struct sks__buffer *b)
+{
+    if (b->data != NULL && !b->lent)
+        sks__buffer_free(b);
+}
+
 /* For a thread that frees buffers and soon needs others of the same size, many
  * times a moment: from now on it keeps the memory of up to most of them, the
  * one freed last is the first to be used again.  0 gives all of it back, and

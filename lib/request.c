@@ -156,13 +156,12 @@ static void init(sks_request *r, sks_server *server,
     r->booking = booking;
     r->server = server;
     r->listener = listener;
-    r->result = r->exposed = r->linger_ms = 0;
+    r->result = r->exposed = r->linger_ms = r->has_peer_text = 0;
     atomic_init(&r->running, 0);
     r->packet.bytes = NULL;
     r->packet.len = r->packet.destination.len = 0;
     r->packet.truncated = 0;
     r->rfile.buffer.data = r->wfile.buffer.data = NULL;
-    r->peer_text[0] = '\0';
     r->self = NULL;
     if (self_size > 0)
         r->self = memset((char *)r + server->layout.self_at, 0, self_size);
@@ -283,11 +282,12 @@ int sks_request_fileno(const sks_request *r)
 const char *sks_request_client_address(const sks_request *r)
 {
     /* Only a cache: the request is not changed as far as callers can tell. */
-    char *text = ((sks_request *)r)->peer_text;
+    sks_request *cache = (sks_request *)r;
 
-    if (*text == '\0')
-        sks__address_text(&r->booking->peer, text);
-    return text;
+    if (!r->has_peer_text)
+        sks__address_text(&r->booking->peer, cache->peer_text);
+    cache->has_peer_text = 1;
+    return r->peer_text;
 }
 
 void sks_request_set_timeout_ms(sks_request *r, int ms)
@@ -388,15 +388,14 @@ void sks_request_fail(sks_request *r, int error)
     sks__request_refuse(r);
 }
 
-void sks__request_set_runner(sks_request *r, pthread_t self)
+int sks__listener_exposes(const sks_server *server,
+                          const struct sks__listener *l, pthread_t self)
 {
-    const sks_server *server = r->server;
     int waits_itself = !(server->strategy.flags & SKS_MULTIPLEXES);
 
-    r->runner = self;
-    r->exposed = waits_itself && server->serving &&
-                 pthread_equal(server->server_thread, self) &&
-                 r->listener->transport->socktype == SOCK_STREAM;
+    return waits_itself && server->serving &&
+           pthread_equal(server->server_thread, self) &&
+           l->transport->socktype == SOCK_STREAM;
 }
 
 /* The calling thread runs the request: mostly the one that took it, as is
@@ -415,7 +414,8 @@ static void begin_running(sks_request *r)
     if (pthread_equal(r->runner, self))
         return;
     pthread_mutex_lock(&server->lock);
-    sks__request_set_runner(r, self);
+    r->runner = self;
+    r->exposed = sks__listener_exposes(server, r->listener, self);
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -24,8 +24,8 @@ struct sks__packet {
     char *bytes; /* in rfile's buffer, which frees them */
     size_t len;
     int truncated;
-    struct sks__address destination; /* len 0: unknown */
     unsigned interface;              /* index; 0: any */
+    struct sks__address destination; /* len 0: unknown */
 };
 
 /* What the server and its strategy write down about a request, in a pool of its
@@ -60,9 +60,10 @@ struct sks_request {
     int exposed;             /* while it runs: see sks__server_expose() */
     pthread_t runner;        /* who took it, then who runs it */
     int linger_ms;           /* see sks_request_set_linger_ms() */
-    struct sks__packet packet;
+    int has_peer_text;
     void *self;
-    char peer_text[SKS__ADDRESS_TEXT]; /* "" until asked for */
+    struct sks__packet packet;
+    char peer_text[SKS__ADDRESS_TEXT]; /* once it was asked for */
 };
 
 /* A request of the listener's server, with neither peer nor descriptor yet,
@@ -93,9 +94,10 @@ void sks__request_leave_booking(sks_request *request);
 /* Ends the booking of a request that was handed over. */
 void sks__booking_free(sks_server *server, struct sks__booking *booking);
 
-/* With the server's lock: the calling thread will run the request, as far as
- * anybody knows. */
-void sks__request_set_runner(sks_request *request, pthread_t self);
+/* With the server's lock: whether the requests of a listener are exposed that
+ * the calling thread runs: see sks__server_expose(). */
+int sks__listener_exposes(const sks_server *server,
+                          const struct sks__listener *listener, pthread_t self);
 
 /* What the request's waits go through. */
 struct sks__waiter sks__request_waiter(const sks_request *request);

@@ -27,11 +27,6 @@ void sks__rfile_open_packet(sks_rfile *f, const struct sks__buffer *packet,
     };
 }
 
-void sks__rfile_close(sks_rfile *f)
-{
-    sks__buffer_free(&f->buffer);
-}
-
 /* What to return when the buffer has nothing more: 0 at end of file, an error,
  * or 1: read. */
 static int at_end(const sks_rfile *f)

@@ -27,6 +27,9 @@ void sks__rfile_open(sks_rfile *f, struct sks__stream *stream, sks_wfile *wfile,
 void sks__rfile_open_packet(sks_rfile *f, const struct sks__buffer *packet,
                             int cut);
 
-void sks__rfile_close(sks_rfile *f);
+static inline void sks__rfile_close(sks_rfile *f)
+{
+    sks__buffer_close(&f->buffer);
+}
 
 #endif /* SKS__RFILE_H */

@@ -277,7 +277,8 @@ int sks__server_take_from(sks_server *server, struct sks__listener *l,
 void sks__tally_take(sks_server *server, sks_request *const *requests,
                      size_t n);
 
-/* Enters new requests in the books. */
+/* Enters new requests of one listener in the books; they are the calling
+ * thread's to run, as far as anybody knows. */
 void sks__server_list(sks_server *server, sks_request *const *requests,
                       size_t n);
 /* Takes them out of the list: nobody interrupts them any more. */

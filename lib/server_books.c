@@ -7,15 +7,17 @@ void sks__server_list(sks_server *server, sks_request *const *requests,
 {
     unsigned served = atomic_load(&server->stops_served);
     pthread_t self = pthread_self();
-    int told;
+    int told, exposed;
 
     atomic_fetch_add(&server->holds, (unsigned)n);
     sks__tally_take(server, requests, n);
     pthread_mutex_lock(&server->lock);
     told = sks__server_is_told(server);
+    exposed = sks__listener_exposes(server, requests[0]->listener, self);
     for (size_t i = 0; i < n; i++) {
         requests[i]->stops_at_birth = served;
-        sks__request_set_runner(requests[i], self);
+        requests[i]->runner = self;
+        requests[i]->exposed = exposed;
         sks__list_append(&server->requests, &requests[i]->booking->node);
         if (told)
             requests[i]->listener->transport->interrupt(requests[i], 0);

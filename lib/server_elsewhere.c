@@ -22,8 +22,10 @@ static sks_request *stand_in(sks_server *server,
     sks__rfile_open_packet(&r->rfile, &nothing, 0);
     sks__wfile_open_packet(&r->wfile, 0, NULL);
     r->booking->peer = *peer;
-    if (peer->len == 0)
+    if (peer->len == 0) {
         memcpy(r->peer_text, "unknown", sizeof "unknown");
+        r->has_peer_text = 1;
+    }
     return r;
 }
 

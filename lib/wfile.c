@@ -23,11 +23,6 @@ void sks__wfile_open_packet(sks_wfile *f, size_t limit, void *room)
         sks__buffer_lend(&f->buffer, room, SKS__BUFFER_SMALL);
 }
 
-void sks__wfile_close(sks_wfile *f)
-{
-    sks__buffer_free(&f->buffer);
-}
-
 /* Sends what is held back and then n bytes, in one system call where it can.
  * The buffer is empty afterwards, whatever happened. */
 static int send_through(sks_wfile *f, const void *bytes, size_t n, int more)
