@@ -11,37 +11,41 @@ struct spare {
 };
 
 /* The calling thread's, all of one size. */
-static _Thread_local struct {
+struct spares {
     struct spare *first;
     size_t size;
     unsigned count, most;
-} spares;
+};
+
+static _Thread_local struct spares spares;
 
 /* n bytes, or NULL. */
 static void *take_spare(size_t n)
 {
-    struct spare *spare = spares.first;
+    struct spares *own = &spares;
+    struct spare *spare = own->first;
 
-    if (spare == NULL || spares.size != n)
+    if (spare == NULL || own->size != n)
         return NULL;
-    spares.first = spare->next;
-    spares.count--;
+    own->first = spare->next;
+    own->count--;
     return spare;
 }
 
 /* True if the memory is kept, else it is still the caller's. */
 static int keep_spare(void *data, size_t size)
 {
+    struct spares *own = &spares;
     struct spare *spare = data;
 
-    if (spares.count >= spares.most || size < sizeof *spare)
+    if (own->count >= own->most || size < sizeof *spare)
         return 0;
-    if (spares.count > 0 && spares.size != size)
+    if (own->count > 0 && own->size != size)
         return 0;
-    spares.size = size;
-    spares.count++;
-    spare->next = spares.first;
-    spares.first = spare;
+    own->size = size;
+    own->count++;
+    spare->next = own->first;
+    own->first = spare;
     return 1;
 }
 

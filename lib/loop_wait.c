@@ -15,7 +15,7 @@
 /* The loop looks at the clock once a turn for all waits.  One that begins in
  * the turn counts from there, plus a millisecond for what the turn has taken so
  * far; if that was not enough, the next turn adds what was missing. */
-static void set_time(struct sks__fiber *f, int ms)
+static inline void set_time(struct sks__fiber *f, int ms)
 {
     struct sks__loop *loop = f->loop;
 
@@ -34,7 +34,7 @@ static void set_time(struct sks__fiber *f, int ms)
 
 /* Leaves the coroutine until resume(); 0 after ms milliseconds.  The deadline
  * stays: it finds nobody who waits, or is set anew by the next wait. */
-static int park(struct sks__fiber *f, int ms)
+static inline int park(struct sks__fiber *f, int ms)
 {
     f->result = 0;
     f->waiting = f->parked = 1;
@@ -84,18 +84,25 @@ static int park_for_own(struct sks__fiber *f, short events, int ms)
     return rc;
 }
 
+/* One that the poller has, and that is not only asked about. */
+static inline int wait_for_watched(struct sks__fiber *f, short events, int ms)
+{
+    if (is_remembered(f, events))
+        return 1;
+    sks__poller_rearm(&f->loop->poller, &f->own.node, events);
+    return park_for_own(f, events, ms);
+}
+
 static int wait_for_own(struct sks__fiber *f, short events, int ms)
 {
     int rc = f->own.node.fd < 0 ? begin_own(f, events) : 0;
 
     if (rc < 0)
         return rc;
-    if (is_remembered(f, events))
-        return 1;
     if (ms == 0)
-        return sks__fd_wait(f->own_fd, events, 0);
-    sks__poller_rearm(&f->loop->poller, &f->own.node, events);
-    return park_for_own(f, events, ms);
+        return is_remembered(f, events) ? 1
+                                        : sks__fd_wait(f->own_fd, events, 0);
+    return wait_for_watched(f, events, ms);
 }
 
 /* The same while the ring receives, which tells of input.  What has come is
@@ -148,7 +155,7 @@ static int wait_for_other(struct sks__fiber *f, int fd, short events, int ms)
 }
 
 /* Any wait but the most frequent. */
-static __attribute__((noinline)) int
+static __attribute__((cold, noinline)) int
 wait_otherwise(struct sks__fiber *f, int fd, short events, int ms)
 {
     if (f == NULL)
@@ -167,9 +174,10 @@ int sks__loop_wait(int fd, short events, int ms)
 {
     struct sks__fiber *f = sks__coro_current_arg();
 
-    return f != NULL && fd == f->own_fd && fd >= 0 && f->loop->ring == NULL
-               ? wait_for_own(f, events, ms)
-               : wait_otherwise(f, fd, events, ms);
+    if (f == NULL || fd != f->own_fd || f->own.node.fd < 0 || ms == 0 ||
+        f->loop->ring != NULL)
+        return wait_otherwise(f, fd, events, ms);
+    return wait_for_watched(f, events, ms);
 }
 
 ssize_t sks__loop_receive(int fd, void *buf, size_t n, int now)

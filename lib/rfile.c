@@ -74,21 +74,13 @@ static int await_without_buffers(sks_rfile *f)
 
 /* One read of the stream into the buffer, which then has room for bufsize
  * bytes in all, and for `more` beyond what it holds. */
-static ssize_t fill(sks_rfile *f, size_t more)
+static ssize_t fill_now(sks_rfile *f, size_t more)
 {
     struct sks__buffer *b = &f->buffer;
     size_t held = sks__buffer_len(b);
-    int rc = at_end(f);
     ssize_t got;
+    int rc;
 
-    if (rc <= 0)
-        return rc;
-    flush(f);
-    if (held == 0 && !f->stream->blocking) {
-        rc = await_without_buffers(f);
-        if (rc < 0)
-            return rc;
-    }
     if (held < f->bufsize && more < f->bufsize - held)
         more = f->bufsize - held;
     rc = sks__buffer_reserve(b, more);
@@ -98,6 +90,19 @@ static ssize_t fill(sks_rfile *f, size_t more)
     if (got > 0)
         b->end += (size_t)got;
     return got;
+}
+
+/* The same, after a wait for it if the buffer is empty. */
+static ssize_t fill(sks_rfile *f, size_t more)
+{
+    int rc = at_end(f);
+
+    if (rc <= 0)
+        return rc;
+    flush(f);
+    if (sks__buffer_len(&f->buffer) == 0 && !f->stream->blocking)
+        rc = await_without_buffers(f);
+    return rc < 0 ? rc : fill_now(f, more);
 }
 
 /* As sks_rfile_read1(), with an empty buffer: past it if the reader's is as
@@ -177,7 +182,7 @@ static size_t left_of(off_t n, off_t done, size_t most)
 }
 
 /* Skips more than the buffer holds. */
-static off_t skip_on(sks_rfile *f, off_t n)
+static __attribute__((cold, noinline)) off_t skip_on(sks_rfile *f, off_t n)
 {
     struct sks__buffer *b = &f->buffer;
     off_t done = 0;

@@ -110,7 +110,7 @@ static __attribute__((cold)) int wait_here(struct sks__stream *s, int ms)
 }
 
 /* Waits for what the layer wants: 0 or why not. */
-static int await(struct sks__stream *s, int ms)
+static inline int await(struct sks__stream *s, int ms)
 {
     const struct sks__waiter *w = &s->waiter;
     int rc = w->wait != NULL ? w->wait(w->self, s->fd, s->wants, ms)

@@ -28,13 +28,13 @@ void sks__wfile_open_packet(sks_wfile *f, size_t limit, void *room)
 static int send_through(sks_wfile *f, const void *bytes, size_t n, int more)
 {
     struct sks__buffer *b = &f->buffer;
-    struct iovec iov[2];
-    int count = 0, rc;
+    struct iovec iov[2] = {{(void *)bytes, n}};
+    int count = n > 0, rc;
 
-    if (sks__buffer_len(b) > 0)
-        iov[count++] = (struct iovec){b->data + b->start, sks__buffer_len(b)};
-    if (n > 0)
-        iov[count++] = (struct iovec){(void *)bytes, n};
+    if (sks__buffer_len(b) > 0) {
+        iov[count++] = iov[0];
+        iov[0] = (struct iovec){b->data + b->start, sks__buffer_len(b)};
+    }
     rc = sks__stream_write(f->stream, iov, count, more);
     b->start = b->end = 0;
     return rc;
