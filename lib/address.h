@@ -24,7 +24,8 @@ struct sks__address {
  * fills all the room, Linux counts a NUL that is not there. */
 void sks__address_set_len(struct sks__address *a, socklen_t len);
 
-/* Most addresses are far shorter than the longest. */
+/* Most addresses are far shorter than the longest, and to may have room for no
+ * more than an IPv6 one if this is none of Unix. */
 static inline void sks__address_copy(struct sks__address *to,
                                      const struct sks__address *from)
 {

@@ -30,11 +30,11 @@ struct sks__packet {
 
 /* What the server and its strategy write down about a request, in a pool of its
  * own: a parent of forked children does so after each fork.  The strategy's
- * slot follows it. */
+ * slot follows it, and then the peer's address, for which there is no more room
+ * than the server's peers need. */
 struct sks__booking {
     struct sks__list node; /* in server->requests */
     sks_request *request;  /* NULL: handed over to another process */
-    struct sks__address peer;
     max_align_t slot[];
 };
 
@@ -77,6 +77,11 @@ sks_request *sks__request_new(sks_server *server,
 size_t sks__requests_new(sks_server *server, struct sks__listener *listener,
                          sks_request **out, size_t n);
 
+/* The address of the peer, which takes layout.peer_max bytes. */
+struct sks__address *sks__request_peer(const sks_request *request);
+struct sks__address *sks__booking_peer(const sks_server *server,
+                                       struct sks__booking *booking);
+
 /* In a request of a server that gets packets: SKS__BUFFER_SMALL bytes for its
  * packet, and as many for the reply, which are part of its memory. */
 char *sks__request_packet_room(sks_request *request);
@@ -84,6 +89,7 @@ char *sks__request_reply_room(sks_request *request);
 
 /* Ends a request's struct; its memory may be kept for the next. */
 void sks__request_free(sks_request *request);
+void sks__requests_free(sks_request *const *requests, size_t n);
 
 /* Frees the memory kept for further requests. */
 void sks__requests_free_spares(sks_server *server);

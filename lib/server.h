@@ -66,11 +66,14 @@ struct sks__hooks {
     void *log_arg;
 };
 
-/* Where the parts of a request lie in its memory. */
+/* Where the parts of a request lie in its memory, and in its booking. */
 struct sks__layout {
     size_t self_at;  /* of the handler */
     size_t rooms_at; /* for a small packet, and a small reply */
     size_t size;
+    size_t peer_at; /* in the booking: the peer's address */
+    size_t booking_size;
+    socklen_t peer_max; /* the longest address */
 };
 
 /* What one process counts of its requests: on cache lines of its own, so that

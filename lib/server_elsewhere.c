@@ -21,7 +21,7 @@ static sks_request *stand_in(sks_server *server,
                      0, -1);
     sks__rfile_open_packet(&r->rfile, &nothing, 0);
     sks__wfile_open_packet(&r->wfile, 0, NULL);
-    r->booking->peer = *peer;
+    sks__address_copy(sks__request_peer(r), peer);
     if (peer->len == 0) {
         memcpy(r->peer_text, "unknown", sizeof "unknown");
         r->has_peer_text = 1;
@@ -86,7 +86,7 @@ void sks_slot_end(sks_server *server, void *slot, int error)
         (void *)((char *)slot - offsetof(struct sks__booking, slot));
 
     if (error < 0)
-        tell_of_loss(server, &booking->peer, error);
+        tell_of_loss(server, sks__booking_peer(server, booking), error);
     sks__booking_free(server, booking);
     sks__server_ended(server, 1);
 }

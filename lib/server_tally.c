@@ -4,16 +4,8 @@
 #include "server.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* --- counting --- */
-
-/* For the parent, should this process die of it. */
-static void note_peer(struct sks__tally *t, const struct sks__address *peer)
-{
-    t->peer.len = peer->len;
-    memcpy(&t->peer.of, &peer->of, peer->len);
-}
 
 static int runs_one_by_one(const sks_server *server)
 {
@@ -25,8 +17,9 @@ void sks__tally_take(sks_server *server, sks_request *const *requests, size_t n)
     struct sks__tally *t = server->tally;
     unsigned long before = atomic_fetch_add(&t->taken, n);
 
+    /* For the parent, should this process die of it. */
     if (server->worker && runs_one_by_one(server))
-        note_peer(t, &requests[0]->booking->peer);
+        sks__address_copy(&t->peer, sks__request_peer(requests[0]));
     atomic_fetch_add(&t->active, (unsigned)n);
     if (server->taken_max != 0 && before + n >= server->taken_max &&
         !atomic_exchange(&server->retired, 1))

@@ -142,7 +142,7 @@ static int begin(sks_request *r, const struct sks__packets *room, size_t i,
     p->bytes = bytes.data;
     p->len = m->len;
     p->truncated = (m->header.msg_flags & MSG_TRUNC) != 0;
-    sks__address_copy(&r->booking->peer, &room->senders[i]);
+    sks__address_copy(sks__request_peer(r), &room->senders[i]);
     if (l->knows_destination)
         learn_destination(p, &m->header);
     sks__stream_init(&r->stream, NULL, l->fd, sks__request_waiter(r), 0, -1);
@@ -230,7 +230,7 @@ struct letter {
 static int compose(sks_request *r, struct letter *letter, struct msghdr *msg)
 {
     struct sks__buffer *b = &r->wfile.buffer;
-    struct sks__address *peer = &r->booking->peer;
+    struct sks__address *peer = sks__request_peer(r);
 
     if (r->wfile.error < 0 || !r->wfile.written)
         return r->wfile.error;

@@ -44,8 +44,8 @@ static int get_request(struct sks__listener *l, sks_request *r)
 {
     const struct sks__options *options = &r->server->options;
     enum sks__fd_mode mode = sks__server_mode(r->server);
-    struct sks__address *peer = &r->booking->peer;
-    socklen_t len = sizeof peer->of;
+    struct sks__address *peer = sks__request_peer(r);
+    socklen_t len = r->server->layout.peer_max;
     int fd = sks__fd_accept(l->fd, &peer->of.any, &len, mode);
 
     if (fd < 0)

@@ -43,10 +43,10 @@ static sks_request *request_new(sks_server *server)
     sks_request *r = sks__request_new(server, NULL);
 
     assert_non_null(r);
-    r->booking->peer.len = sizeof r->booking->peer.of.in;
-    r->booking->peer.of.in.sin_family = AF_INET;
-    r->booking->peer.of.in.sin_port = htons(7);
-    r->booking->peer.of.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sks__request_peer(r)->len = sizeof sks__request_peer(r)->of.in;
+    sks__request_peer(r)->of.in.sin_family = AF_INET;
+    sks__request_peer(r)->of.in.sin_port = htons(7);
+    sks__request_peer(r)->of.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return r;
 }
 

@@ -192,11 +192,11 @@ static void the_clients_address_is_told_once_and_for_all(void **state)
     const char *text;
 
     (void)state;
-    r->booking->peer.of.un.sun_family = AF_UNIX;
-    r->booking->peer.len = sizeof(sa_family_t);
+    sks__request_peer(r)->of.un.sun_family = AF_UNIX;
+    sks__request_peer(r)->len = sizeof(sa_family_t);
     text = sks_request_client_address(r);
     assert_string_equal(text, "unix:");
-    r->booking->peer.len = 0;
+    sks__request_peer(r)->len = 0;
     assert_ptr_equal(sks_request_client_address(r), text);
     sks__request_free(r);
     sks_server_free(server);

@@ -75,10 +75,10 @@ static sks_request *request_from(const char *address, int port)
     sks_request *r = sks__request_new(test.server, &test.server->listeners[0]);
 
     assert_non_null(r);
-    r->booking->peer.of.in = (struct sockaddr_in){.sin_family = AF_INET};
-    r->booking->peer.of.in.sin_port = htons((uint16_t)port);
-    r->booking->peer.of.in.sin_addr.s_addr = inet_addr(address);
-    r->booking->peer.len = sizeof r->booking->peer.of.in;
+    sks__request_peer(r)->of.in = (struct sockaddr_in){.sin_family = AF_INET};
+    sks__request_peer(r)->of.in.sin_port = htons((uint16_t)port);
+    sks__request_peer(r)->of.in.sin_addr.s_addr = inet_addr(address);
+    sks__request_peer(r)->len = sizeof sks__request_peer(r)->of.in;
     return r;
 }
 

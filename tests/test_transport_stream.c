@@ -178,7 +178,7 @@ static void the_client_is_known_by_its_address(void **state)
     meet(&m, 0, 1);
     getsockname(m.client, (struct sockaddr *)&in, &len);
     receive(&m);
-    assert_int_equal(sks__address_port(&m.request->booking->peer),
+    assert_int_equal(sks__address_port(sks__request_peer(m.request)),
                      ntohs(in.sin_port));
     part(&m);
 }
