@@ -125,7 +125,8 @@ SKS_API sks_wfile *sks_request_wfile(sks_request *request);
 
 /** The connection's descriptor, or a datagram server's own; for getsockopt
  * and the like, not to close.  Non-blocking or not as the strategy needs:
- * wait with sks_request_wait(). */
+ * wait with sks_request_wait().  If the handler asks, what it wrote to wfile
+ * has been sent, for which this may wait as wfile does. */
 SKS_API int sks_request_fileno(const sks_request *request);
 
 /** "127.0.0.1:51234", "[::1]:51234", "unix:/path"; "unix:" if unnamed.
@@ -224,8 +225,11 @@ SKS_API off_t sks_rfile_recvfile(sks_rfile *rfile, int fd, off_t n);
  * Each of these sends all of it or returns an error, which sticks: later calls
  * return it and do nothing, so that a handler may check once, at the end.
  * They wait as rfile's do.  SKS_ECLOSED: the peer is gone.  Unbuffered, unless
- * the server has a wbufsize.  On a datagram server they collect the reply:
- * SKS_ETOOLONG if it outgrows the largest datagram.
+ * the server has a wbufsize.  A strategy may send what is small together with
+ * what other requests write: when the request waits for something or ends at
+ * the latest; so that an error may be told by a later call.  On a datagram
+ * server they collect the reply: SKS_ETOOLONG if it outgrows the largest
+ * datagram.
  * @{ */
 
 /** Sends n bytes. */
@@ -244,8 +248,8 @@ SKS_API int sks_wfile_printf(sks_wfile *wfile, const char *format, ...)
  * TCP_CORK. */
 SKS_API int sks_wfile_sendfile(sks_wfile *wfile, int fd, off_t offset, off_t n);
 
-/** Sends what is held back.  Happens by itself when rfile must wait and after
- * finish.  Of a datagram server: does nothing. */
+/** Sends what is held back, as a write does.  Happens by itself when rfile must
+ * wait and after finish.  Of a datagram server: does nothing. */
 SKS_API int sks_wfile_flush(sks_wfile *wfile);
 
 /** @} */

@@ -11,7 +11,7 @@
 /* What is fetched ahead: of a coroutine's argument, and of its stack the part
  * where the frames lie that it returns through. */
 enum {
-    FETCHED_ARG = 3 * SKS__CACHE_LINE,
+    FETCHED_ARG = 4 * SKS__CACHE_LINE,
     FETCHED_FRAMES = 5 * SKS__CACHE_LINE
 };
 
@@ -62,6 +62,8 @@ static void own_ready(struct sks__source *source, short events)
         release(f); /* late news, maybe of the end of a reception */
         return;
     }
+    if (f->outbox.rest != NULL)
+        events = sks__fiber_push_out(f, events);
     if (events & ENDED)
         f->ends = SKS__FIBER_ENDS;
     f->remembered |= events;
@@ -114,6 +116,8 @@ static void release(struct sks__fiber *f)
 
 static void retire(struct sks__fiber *f)
 {
+    if (f->loop->ring != NULL)
+        sks__ring_drop(f->loop->ring, &f->outbox);
     if (f->own.node.fd >= 0)
         sks__poller_forget(&f->loop->poller, &f->own.node);
     /* A node that stays would wake an idle loop once. */
@@ -159,6 +163,7 @@ int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
     f->own = (struct sks__source){.node.fd = -1, .ready = own_ready};
     f->other = (struct sks__source){.node.fd = -1, .ready = other_ready};
     f->reception = (struct sks__reception){.node = &f->own.node};
+    f->outbox = (struct sks__outbox){.node = &f->own.node};
     f->remembered = f->wanted = 0;
     f->ends = f->parked = f->waiting = 0;
     loop->running++;
@@ -340,11 +345,15 @@ int sks__loop_turn(struct sks__loop *loop)
     return 0;
 }
 
-static void leave_receptions(struct sks__loop *loop)
+static void leave_ring(struct sks__loop *loop)
 {
     for (size_t i = 0; i < loop->chunk_count; i++)
-        for (size_t k = 0; k < CHUNK; k++)
-            sks__ring_leave(loop->ring, &loop->chunks[i][k].reception);
+        for (size_t k = 0; k < CHUNK; k++) {
+            struct sks__fiber *f = &loop->chunks[i][k];
+
+            sks__ring_leave(loop->ring, &f->reception);
+            sks__ring_send(loop->ring, &f->outbox, f->own_fd, NULL, 0);
+        }
 }
 
 /* The system ties a ring to its thread. */
@@ -355,7 +364,7 @@ int sks__loop_leave(struct sks__loop *loop)
     if (loop->ring == NULL)
         return 0;
     sks__ring_retire(loop->ring);
-    leave_receptions(loop);
+    leave_ring(loop);
     while (rc == 0 && sks__ring_is_busy(loop->ring))
         rc = sks__loop_turn(loop);
     sks__ring_detach(loop->ring);

@@ -56,8 +56,8 @@ int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep);
 /* No coroutine may be left. */
 void sks__loop_close(struct sks__loop *loop);
 
-/* Has the loop receive through io_uring(7) where it can: true if so.  By the
- * thread that turns it, while there is no coroutine. */
+/* Has the loop receive and send through io_uring(7) where it can: true if so.
+ * By the thread that turns it, while there is no coroutine. */
 int sks__loop_use_ring(struct sks__loop *loop);
 
 /* By the thread that turned it so far: from now on another one may, or close
@@ -66,7 +66,7 @@ int sks__loop_use_ring(struct sks__loop *loop);
 int sks__loop_leave(struct sks__loop *loop);
 
 /* Runs fn(arg) in a coroutine of its own, at once, until it first waits.
- * arg: what it needs to go on, the first 192 bytes of which are fetched ahead.
+ * arg: what it needs to go on, the first 256 bytes of which are fetched ahead.
  * fd: what it will wait for most, which stays open until it ends or is closed
  * just before; -1: nothing.  0; -ENOMEM: it did not begin.  Not from inside a
  * coroutine. */
@@ -86,6 +86,9 @@ int sks__loop_wait(int fd, short events, int ms);
 /* As a strategy's receive, for a coroutine that calls it with the descriptor
  * that it is about. */
 ssize_t sks__loop_receive(int fd, void *buf, size_t n, int now);
+
+/* As a strategy's send, likewise. */
+int sks__loop_send(int fd, const void *buf, size_t n);
 
 /* True if a coroutine of some loop calls. */
 int sks__loop_is_inside(void);

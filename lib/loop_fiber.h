@@ -11,7 +11,8 @@
 /* A coroutine of the loop; guarded by being the loop's thread's alone.  With
  * thousands of them each cache line counts: what a round trip of its own
  * descriptor touches lies in the first two, in the first what an event leads
- * to, in the second what a wait needs. */
+ * to, in the second what a wait needs; and in the third, where there is a
+ * ring. */
 struct sks__fiber {
     alignas(SKS__CACHE_LINE) struct sks__source own; /* what it is about */
     int own_fd;
@@ -31,6 +32,7 @@ struct sks__fiber {
     char parked; /* ever */
 
     struct sks__reception reception; /* of own, where there is a ring */
+    struct sks__outbox outbox;       /* likewise */
     struct sks__source other;        /* any other descriptor, during one wait */
     void (*fn)(void *);
     struct sks__fiber *next; /* idle or resting */
@@ -44,5 +46,9 @@ enum { SKS__FIBER_ENDS = 2 };
 
 /* How long a turn may take without its waits' ending too early. */
 enum { SKS__LOOP_SLACK_MS = 1 };
+
+/* By loop.c, when own has events: what the ring could not send goes before
+ * whoever waits to write more.  The events that are left. */
+short sks__fiber_push_out(struct sks__fiber *fiber, short events);
 
 #endif /* SKS__LOOP_FIBER_H */

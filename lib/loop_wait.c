@@ -121,6 +121,15 @@ static int wait_for_reception(struct sks__fiber *f, short events, int ms)
     return is_remembered(f, others) ? 1 : park_for_own(f, events, ms);
 }
 
+short sks__fiber_push_out(struct sks__fiber *f, short events)
+{
+    if (sks__ring_send(f->loop->ring, &f->outbox, f->own_fd, NULL, 0) !=
+        -EAGAIN)
+        return events;
+    watch_own(f, POLLOUT);
+    return (short)(events & ~POLLOUT);
+}
+
 static int await_other(struct sks__fiber *f, int fd, short events,
                        int64_t until)
 {
@@ -180,18 +189,34 @@ int sks__loop_wait(int fd, short events, int ms)
     return wait_for_watched(f, events, ms);
 }
 
-ssize_t sks__loop_receive(int fd, void *buf, size_t n, int now)
+/* The coroutine that calls, if it is about fd and its loop has a ring. */
+static struct sks__fiber *with_ring(int fd)
 {
     struct sks__fiber *f = sks__coro_current_arg();
+
+    return f == NULL || f->loop->ring == NULL || fd != f->own_fd ? NULL : f;
+}
+
+ssize_t sks__loop_receive(int fd, void *buf, size_t n, int now)
+{
+    struct sks__fiber *f = with_ring(fd);
     ssize_t got;
 
-    if (f == NULL || f->loop->ring == NULL || fd != f->own_fd)
+    if (f == NULL)
         return -EOPNOTSUPP;
     got = sks__ring_receive(f->loop->ring, &f->reception, fd, buf, n);
     if (got != -EAGAIN || !now)
         return got;
     wait_for_reception(f, POLLIN, 0);
     return sks__ring_receive(f->loop->ring, &f->reception, fd, buf, n);
+}
+
+int sks__loop_send(int fd, const void *buf, size_t n)
+{
+    struct sks__fiber *f = with_ring(fd);
+
+    return f != NULL ? sks__ring_send(f->loop->ring, &f->outbox, fd, buf, n)
+                     : -EOPNOTSUPP;
 }
 
 int sks__loop_is_inside(void)

@@ -12,7 +12,8 @@ struct sks__waiter sks__request_waiter(const sks_request *r)
 {
     return (struct sks__waiter){r->server->strategy.wait,
                                 r->server->strategy_self,
-                                r->server->strategy.receive};
+                                r->server->strategy.receive,
+                                r->server->strategy.send};
 }
 
 /* --- what handlers ask --- */
@@ -42,8 +43,19 @@ sks_wfile *sks_request_wfile(sks_request *r)
     return &r->wfile;
 }
 
+/* What wfile took before must come before what the handler does with the
+ * descriptor, and from then on nobody knows when it does. */
+static void expose_stream(struct sks__stream *s)
+{
+    s->direct = 1;
+    sks__stream_settle(s); /* an error stays for the next write */
+}
+
 int sks_request_fileno(const sks_request *r)
 {
+    if (r->running && r->stream.waiter.send != NULL &&
+        r->wfile.stream != NULL && !r->stream.direct)
+        expose_stream(&((sks_request *)r)->stream);
     return r->stream.fd;
 }
 
@@ -232,7 +244,7 @@ static void send_replies(sks_request *const *requests, size_t n)
             same = of_one_listener(requests + i, n - i);
             t->reply(requests + i, same);
         } else {
-            rc = sks_wfile_flush(&requests[i]->wfile);
+            rc = sks__wfile_finish(&requests[i]->wfile);
             if (requests[i]->result == 0)
                 requests[i]->result = rc;
         }

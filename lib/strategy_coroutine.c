@@ -108,13 +108,20 @@ static int wait_for(void *self, int fd, short events, int ms)
     return sks__loop_wait(fd, events, ms);
 }
 
-/* Only where there may be a ring: every read would ask in vain. */
+/* Only where there may be a ring: every read and write would ask in vain. */
 #ifdef SKS_IO_URING
 static ssize_t receive(void *self, int fd, void *buf, size_t n, int now)
 {
     const struct sks__coroutines *all = self;
 
     return all->no_io_uring ? -EOPNOTSUPP : sks__loop_receive(fd, buf, n, now);
+}
+
+static int send_later(void *self, int fd, const void *buf, size_t n)
+{
+    const struct sks__coroutines *all = self;
+
+    return all->no_io_uring ? -EOPNOTSUPP : sks__loop_send(fd, buf, n);
 }
 #endif
 
@@ -154,6 +161,7 @@ static const sks_strategy coroutine = {
     .overflowed = overflowed,
 #ifdef SKS_IO_URING
     .receive = receive,
+    .send = send_later,
 #endif
 };
 

@@ -317,6 +317,19 @@ int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
     return write_on(s, (struct gathered){iov, count, more}, n);
 }
 
+static ssize_t try_settle(struct sks__stream *s, void *what)
+{
+    (void)what;
+    return s->layer->settle(s);
+}
+
+int sks__stream_settle(struct sks__stream *s)
+{
+    return s->waiter.send != NULL && s->layer->settle != NULL
+               ? (int)patiently(s, 1, try_settle, NULL)
+               : 0;
+}
+
 struct stretch {
     int file;
     off_t offset;

@@ -36,6 +36,8 @@ struct sks__layer {
     int (*cork)(struct sks__stream *, int on);
     /* Optional: as sks__fd_tunnel_fill(). */
     ssize_t (*fill)(struct sks__stream *, struct sks__fd_tunnel *, size_t n);
+    /* Optional: 0 once all that write took is with the system, or an error. */
+    ssize_t (*settle)(struct sks__stream *);
     /* Tells the peer that nothing more comes. */
     int (*shutdown)(struct sks__stream *);
 };
@@ -46,8 +48,9 @@ struct sks__layer {
 struct sks__waiter {
     int (*wait)(void *self, int fd, short events, int ms);
     void *self;
-    /* Optional: as a strategy's. */
+    /* Each optional: as a strategy's. */
     ssize_t (*receive)(void *self, int fd, void *buf, size_t n, int now);
+    int (*send)(void *self, int fd, const void *buf, size_t n);
 };
 
 int sks__waiter_wait(const struct sks__waiter *w, int fd, short events, int ms);
@@ -59,6 +62,14 @@ static inline ssize_t sks__waiter_receive(const struct sks__waiter *w, int fd,
 {
     return w->receive != NULL ? w->receive(w->self, fd, buf, n, now)
                               : -EOPNOTSUPP;
+}
+
+/* What the waiter is to send later, as a strategy's send; -EOPNOTSUPP where
+ * none does. */
+static inline int sks__waiter_send(const struct sks__waiter *w, int fd,
+                                   const void *buf, size_t n)
+{
+    return w->send != NULL ? w->send(w->self, fd, buf, n) : -EOPNOTSUPP;
 }
 
 /* Embedded in its owner, which closes fd.  What each read and write needs comes
@@ -74,6 +85,7 @@ struct sks__stream {
     char dry;         /* the last read took all there was: wait first */
     char at_eof;      /* the peer has shut down its side */
     char shared;      /* another process has the connection, too */
+    char direct;      /* others may write to fd, too: nothing is sent later */
     int spin_us;      /* how long the thread polls for input before it sleeps */
     int limits[2];    /* the socket's time limits for reads and writes, ms */
     void *layer_self; /* the layer's own; NULL for a socket */
@@ -104,6 +116,9 @@ int sks__stream_await(struct sks__stream *s);
 /* All of it: 0 or an error.  iov is used up. */
 int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
                       int more);
+
+/* Until all that was written is with the system: 0, or an error. */
+int sks__stream_settle(struct sks__stream *s);
 
 /* n bytes of a file: 0, -EIO if the file ends early, or an error. */
 int sks__stream_sendfile(struct sks__stream *s, int file, off_t offset,

@@ -50,18 +50,37 @@ static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
     return got;
 }
 
+static ssize_t socket_settle(struct sks__stream *s)
+{
+    int rc;
+
+    s->wants = POLLOUT;
+    rc = sks__waiter_send(&s->waiter, s->fd, NULL, 0);
+    return rc == -EOPNOTSUPP ? 0 : rc;
+}
+
+/* What goes in one piece, and alone, may be sent later. */
 static ssize_t socket_write(struct sks__stream *s, const struct iovec *iov,
                             int count, int more)
 {
+    int waits = count == 1 && !more && !s->direct;
+    int rc = sks__waiter_send(&s->waiter, s->fd, iov->iov_base,
+                              waits ? iov->iov_len : 0);
+
     s->wants = POLLOUT;
+    if (waits && rc == 0)
+        return (ssize_t)iov->iov_len;
+    if (rc < 0 && rc != -EOPNOTSUPP)
+        return rc;
     return sks__fd_send(s->fd, iov, count, flags_of(s) | (more ? MSG_MORE : 0));
 }
 
 static ssize_t socket_sendfile(struct sks__stream *s, int file, off_t offset,
                                size_t n)
 {
-    s->wants = POLLOUT;
-    return sks__fd_sendfile(s->fd, file, offset, n);
+    ssize_t rc = socket_settle(s);
+
+    return rc < 0 ? rc : sks__fd_sendfile(s->fd, file, offset, n);
 }
 
 static int socket_cork(struct sks__stream *s, int on)
@@ -91,8 +110,10 @@ static ssize_t socket_fill(struct sks__stream *s, struct sks__fd_tunnel *t,
     return sks__fd_tunnel_fill(t, s->fd, n);
 }
 
+/* What cannot leave at once is lost. */
 static int socket_shutdown(struct sks__stream *s)
 {
+    socket_settle(s);
     return shutdown(s->fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
@@ -102,5 +123,6 @@ const struct sks__layer sks__socket_layer = {
     .sendfile = socket_sendfile,
     .cork = socket_cork,
     .fill = socket_fill,
+    .settle = socket_settle,
     .shutdown = socket_shutdown,
 };

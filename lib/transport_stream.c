@@ -99,8 +99,12 @@ static void interrupt(sks_request *r, int both)
         sks__fd_end_input(r->stream.fd);
 }
 
+/* What cannot leave at once is lost, but must not reach whoever has the
+ * descriptor's number next. */
 static void close_request(sks_request *r)
 {
+    if (r->stream.waiter.send != NULL && r->stream.layer->settle != NULL)
+        r->stream.layer->settle(&r->stream);
     sks__fd_close(r->stream.fd);
 }
 

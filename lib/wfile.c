@@ -170,3 +170,10 @@ int sks_wfile_flush(sks_wfile *f)
         f->error = send_through(f, NULL, 0, 0);
     return f->error;
 }
+
+int sks__wfile_finish(sks_wfile *f)
+{
+    if (sks_wfile_flush(f) == 0 && f->stream != NULL)
+        f->error = sks__stream_settle(f->stream);
+    return f->error;
+}

@@ -23,6 +23,9 @@ void sks__wfile_open(sks_wfile *f, struct sks__stream *stream, size_t bufsize);
  * stay until it is closed, for a small one; or NULL. */
 void sks__wfile_open_packet(sks_wfile *f, size_t limit, void *room);
 
+/* Flushes, until all that was written is with the system: 0 or an error. */
+int sks__wfile_finish(sks_wfile *f);
+
 static inline void sks__wfile_close(sks_wfile *f)
 {
     sks__buffer_close(&f->buffer);

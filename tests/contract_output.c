@@ -1,5 +1,6 @@
 /* wfile on a stream, and how a connection ends. */
 #include "contract.h"
+#include "support/real.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,6 +166,68 @@ static void an_unbuffered_reply_leaves_at_once(struct contract *c)
     client_expect(fd, "held");
     trace_let(&c->trace, 2);
     client_expect(fd, "more");
+    client_expect_eof(fd);
+}
+
+/* --- a client that reads late --- */
+
+/* Replies of so many bytes, more in all than systems keep. */
+enum { REPLY = 1000, REPLIES = 8000 };
+
+static int reply_handle(sks_request *request)
+{
+    char byte;
+
+    while (sks_rfile_read(sks_request_rfile(request), &byte, 1) == 1) {
+        int rc = sks_wfile_write(sks_request_wfile(request), large, REPLY);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void small_replies_wait_for_a_client_that_reads_late(struct contract *c)
+{
+    static char came[REPLY];
+    int fd;
+
+    contract_fill(large, sizeof large);
+    contract_serve(c, reply_handle);
+    fd = contract_connect(c);
+    client_send(fd, large, REPLIES);
+    client_finish(fd);
+    for (int i = 0; i < REPLIES; i++) {
+        client_receive(fd, came, sizeof came);
+        assert_memory_equal(came, large, sizeof came);
+    }
+    client_expect_eof(fd);
+}
+
+/* --- the descriptor --- */
+
+static int self_writing_handle(sks_request *request)
+{
+    sks_wfile *wfile = sks_request_wfile(request);
+    int fd;
+
+    sks_wfile_puts(wfile, "one ");
+    fd = sks_request_fileno(request);
+    if (__real_send(fd, "two ", 4, MSG_NOSIGNAL) != 4)
+        return -EIO;
+    sks_wfile_puts(wfile, "three ");
+    if (__real_send(fd, "four ", 5, MSG_NOSIGNAL) != 5)
+        return -EIO;
+    return sks_wfile_puts(wfile, "five");
+}
+
+static void what_a_handler_sends_itself_comes_in_its_turn(struct contract *c)
+{
+    int fd;
+
+    contract_serve(c, self_writing_handle);
+    fd = contract_connect(c);
+    client_expect(fd, "one two three four five");
     client_expect_eof(fd);
 }
 
@@ -515,6 +578,8 @@ static const struct contract_case stream[] = {
     CONTRACT_CASE(what_is_held_back_is_sent_when_rfile_must_wait),
     CONTRACT_CASE(a_buffered_reply_leaves_with_flush_and_at_the_end),
     CONTRACT_CASE(an_unbuffered_reply_leaves_at_once),
+    CONTRACT_CASE(small_replies_wait_for_a_client_that_reads_late),
+    CONTRACT_CASE(what_a_handler_sends_itself_comes_in_its_turn),
     CONTRACT_CASE(sendfile_sends_a_part_of_a_file),
     CONTRACT_CASE(sendfile_sends_what_is_held_back_first),
     CONTRACT_CASE(sendfile_may_send_nothing),

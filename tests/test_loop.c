@@ -304,6 +304,205 @@ static void one_who_does_not_wait_gets_what_is_there(void **state)
     close(pair[1]);
 }
 
+/* --- sending --- */
+
+/* As streams write. */
+static int write_text(int fd, const char *text)
+{
+    size_t n = strlen(text);
+    int rc = sks__loop_send(fd, text, n);
+
+    if (rc == -EOPNOTSUPP)
+        rc = send(fd, text, n, MSG_DONTWAIT) == (ssize_t)n ? 0 : -errno;
+    return rc;
+}
+
+static void expect_sent(int fd, const char *text)
+{
+    char bytes[16] = "";
+
+    assert_int_equal(recv(fd, bytes, sizeof bytes - 1, MSG_DONTWAIT),
+                     strlen(text));
+    assert_string_equal(bytes, text);
+}
+
+static void write_and_read(void *arg)
+{
+    const int *fd = arg;
+
+    tell("wrote", write_text(*fd, "hello"));
+    tell("got", (int)read_some(*fd, 8));
+}
+
+static void what_is_written_leaves_while_the_coroutine_waits(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(sks__loop_spawn(&loop, write_and_read, &pair[0], pair[0]),
+                     0);
+    assert_string_equal(trace, "wrote0 ");
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    turn_to_the_end();
+    assert_string_equal(trace, "wrote0 got1 ");
+    expect_sent(pair[1], "hello");
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* In pieces of this size. */
+enum { FILLING = 256 };
+
+static size_t fill(int fd)
+{
+    char bytes[FILLING] = "";
+    size_t done = 0;
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){1},
+                                sizeof(int)),
+                     0);
+    while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        done += sizeof bytes;
+    return done;
+}
+
+static void drain(int fd, size_t n)
+{
+    char bytes[FILLING];
+
+    for (; n > 0; n -= sizeof bytes)
+        assert_int_equal(recv(fd, bytes, sizeof bytes, MSG_WAITALL),
+                         sizeof bytes);
+}
+
+/* Has the ring keep something for which there is no room; without one, room is
+ * waited for first. */
+static void write_too_much(int fd)
+{
+    int rc = write_text(fd, "hello");
+
+    while (rc == -EAGAIN) {
+        assert_int_equal(sks__loop_wait(fd, POLLOUT, -1), 1);
+        rc = write_text(fd, "hello");
+    }
+    tell("wrote", rc);
+}
+
+static void write_too_much_and_wait(void *arg)
+{
+    const int *fd = arg;
+
+    write_too_much(*fd);
+    tell("got", (int)read_some(*fd, 8));
+}
+
+static void what_finds_no_room_leaves_when_there_is_some(void **state)
+{
+    struct pollfd peer = {.events = POLLIN};
+    long long start = deadline_now_ms();
+    int pair[2];
+    size_t n;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    peer.fd = pair[1];
+    n = fill(pair[0]);
+    assert_int_equal(sks__loop_spawn(&loop, write_too_much_and_wait, &pair[0],
+                                     pair[0]),
+                     0);
+    if (loop.ring != NULL)
+        assert_int_equal(sks__loop_turn(&loop), 0);
+    drain(pair[1], n);
+    while (poll(&peer, 1, 0) == 0) {
+        assert_true(deadline_left_ms(start) > 0);
+        assert_int_equal(sks__loop_turn(&loop), 0);
+    }
+    expect_sent(pair[1], "hello");
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    turn_to_the_end();
+    assert_string_equal(trace, "wrote0 got1 ");
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void write_too_much_twice(void *arg)
+{
+    const int *fd = arg;
+
+    write_too_much(*fd);
+    tell("slept", sks__loop_wait(-1, 0, 1));
+    write_too_much(*fd);
+    tell("slept", sks__loop_wait(-1, 0, 1));
+}
+
+static void a_writer_waits_until_there_is_room(void **state)
+{
+    int pair[2];
+    size_t n;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    n = fill(pair[0]);
+    assert_int_equal(sks__loop_spawn(&loop, write_too_much_twice, &pair[0],
+                                     pair[0]),
+                     0);
+    if (loop.ring != NULL)
+        turn_until_told("wrote0 slept0 ");
+    drain(pair[1], n);
+    turn_to_the_end();
+    assert_string_equal(trace, "wrote0 slept0 wrote0 slept0 ");
+    expect_sent(pair[1], "hellohello");
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void write_too_much_and_sleep(void *arg)
+{
+    const int *fd = arg;
+
+    tell("wrote", write_text(*fd, "hello"));
+    tell("slept", sks__loop_wait(-1, 0, 1));
+}
+
+static void an_end_drops_what_finds_no_room(void **state)
+{
+    char bytes[8];
+    int pair[2];
+    size_t n;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    n = fill(pair[0]);
+    assert_int_equal(sks__loop_spawn(&loop, write_too_much_and_sleep, &pair[0],
+                                     pair[0]),
+                     0);
+    turn_to_the_end();
+    drain(pair[1], n);
+    close(pair[0]);
+    assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), 0);
+    close(pair[1]);
+}
+
+static void what_is_written_leaves_with_the_loops_thread(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(sks__loop_spawn(&loop, write_and_read, &pair[0], pair[0]),
+                     0);
+    assert_int_equal(sks__loop_leave(&loop), 0);
+    expect_sent(pair[1], "hello");
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    turn_to_the_end();
+    assert_string_equal(trace, "wrote0 got1 ");
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* --- leaving --- */
+
 /* Is in the middle of what came, or waits for it, when the loop is left. */
 static void read_in_parts(void *arg)
 {
@@ -381,6 +580,11 @@ int main(void)
         TEST(what_comes_is_received_until_the_end),
         TEST(an_end_before_its_peers_closes_the_connection),
         TEST(one_who_does_not_wait_gets_what_is_there),
+        TEST(what_is_written_leaves_while_the_coroutine_waits),
+        TEST(what_finds_no_room_leaves_when_there_is_some),
+        TEST(a_writer_waits_until_there_is_room),
+        TEST(an_end_drops_what_finds_no_room),
+        TEST(what_is_written_leaves_with_the_loops_thread),
         TEST(another_thread_goes_on_with_a_loop_that_was_left),
         TEST(a_loop_may_be_left_and_taken_up_many_times),
     };

@@ -185,6 +185,38 @@ static void it_gives_away_what_it_is_made_of(void **state)
     sks_server_free(server);
 }
 
+static int settled;
+
+static int send_later(void *self, int fd, const void *buf, size_t n)
+{
+    (void)self, (void)fd, (void)buf;
+    settled += n == 0;
+    return 0;
+}
+
+/* But not before it runs: only its handler sends by itself. */
+static void who_gets_its_descriptor_may_send_by_itself(void **state)
+{
+    sks_server *server = server_new(&noting);
+    sks_request *r = sks__request_new(server, &listener);
+    struct sks__waiter waiter = {.send = send_later};
+
+    (void)state;
+    sks__stream_init(&r->stream, &sks__socket_layer, 42, waiter, 0, -1);
+    sks__wfile_open(&r->wfile, &r->stream, 0);
+    settled = 0;
+    assert_int_equal(sks_request_fileno(r), 42);
+    assert_false(r->stream.direct);
+    r->running = 1;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sks_request_fileno(r), 42);
+        assert_true(r->stream.direct);
+        assert_int_equal(settled, 1);
+    }
+    sks__request_free(r);
+    sks_server_free(server);
+}
+
 static void the_clients_address_is_told_once_and_for_all(void **state)
 {
     sks_server *server = server_new(&noting);
@@ -474,6 +506,7 @@ int main(void)
         UNIT_TEST(without_self_size_there_is_no_self),
         UNIT_TEST(without_memory_there_is_no_request),
         UNIT_TEST(it_gives_away_what_it_is_made_of),
+        UNIT_TEST(who_gets_its_descriptor_may_send_by_itself),
         UNIT_TEST(the_clients_address_is_told_once_and_for_all),
         UNIT_TEST(its_time_limits_are_those_of_its_stream),
         UNIT_TEST(a_wait_is_the_strategys),

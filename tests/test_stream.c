@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum call { READ, WRITE, SENDFILE, CORK, FILL, SHUTDOWN, WAIT };
+enum call { READ, WRITE, SENDFILE, CORK, FILL, SETTLE, SHUTDOWN, WAIT };
 
 struct step {
     enum call call;
@@ -93,6 +93,11 @@ static ssize_t fill_step(struct sks__stream *s, struct sks__fd_tunnel *t,
     return (ssize_t)follow(FILL, s, 0);
 }
 
+static ssize_t settle_step(struct sks__stream *s)
+{
+    return (ssize_t)follow(SETTLE, s, 0);
+}
+
 static int shutdown_step(struct sks__stream *s)
 {
     return (int)follow(SHUTDOWN, s, 0);
@@ -104,6 +109,7 @@ static const struct sks__layer scripted = {
     .sendfile = sendfile_step,
     .cork = cork_step,
     .fill = fill_step,
+    .settle = settle_step,
     .shutdown = shutdown_step,
 };
 
@@ -119,6 +125,13 @@ static int wait_step(void *its, int fd, short events, int ms)
     last_wait_fd = fd;
     last_wait_ms = ms;
     return (int)follow(WAIT, NULL, events);
+}
+
+/* That there is one is all that streams look at. */
+static int send_nothing(void *its, int fd, const void *buf, size_t n)
+{
+    (void)its, (void)fd, (void)buf, (void)n;
+    return -EOPNOTSUPP;
 }
 
 /* A stream that goes through these steps. */
@@ -516,6 +529,57 @@ static void a_tunnel_is_filled_after_a_wait(void **state)
 
 /* --- lingering --- */
 
+/* --- settling --- */
+
+static void settling_waits_until_all_is_sent(void **state)
+{
+    static const struct step steps[] = {{SETTLE, -EAGAIN, POLLOUT},
+                                        {WAIT, 1, POLLOUT},
+                                        {SETTLE, 0, 0}};
+    struct sks__stream s = PLAY(&scripted, steps);
+
+    (void)state;
+    s.waiter.send = send_nothing;
+    assert_int_equal(sks__stream_settle(&s), 0);
+    expect_played();
+}
+
+static void settling_in_vain_is_a_timeout(void **state)
+{
+    static const struct step steps[] = {{SETTLE, -EAGAIN, POLLOUT},
+                                        {WAIT, 0, POLLOUT}};
+    struct sks__stream s = PLAY(&scripted, steps);
+
+    (void)state;
+    s.waiter.send = send_nothing;
+    s.timeout_ms = 5;
+    assert_int_equal(sks__stream_settle(&s), SKS_ETIMEDOUT);
+    assert_int_equal(last_wait_ms, 5);
+    expect_played();
+}
+
+static void what_could_not_be_settled_is_told(void **state)
+{
+    static const struct step steps[] = {{SETTLE, -EPIPE, 0}};
+    struct sks__stream s = PLAY(&scripted, steps);
+
+    (void)state;
+    s.waiter.send = send_nothing;
+    assert_int_equal(sks__stream_settle(&s), SKS_ECLOSED);
+    expect_played();
+}
+
+static void all_is_settled_where_nothing_is_sent_later(void **state)
+{
+    struct sks__stream s = play(&scripted, NULL, 0);
+
+    (void)state;
+    assert_int_equal(sks__stream_settle(&s), 0);
+    s = play(&simple, NULL, 0);
+    s.waiter.send = send_nothing;
+    assert_int_equal(sks__stream_settle(&s), 0);
+}
+
 static void lingering_throws_away_until_the_peer_closes(void **state)
 {
     static const struct step steps[] = {
@@ -602,6 +666,10 @@ int main(void)
         UNIT_TEST(more_is_said_while_more_of_the_file_follows),
         UNIT_TEST(such_a_layer_tells_faults_of_the_file),
         UNIT_TEST(a_tunnel_is_filled_after_a_wait),
+        UNIT_TEST(settling_waits_until_all_is_sent),
+        UNIT_TEST(settling_in_vain_is_a_timeout),
+        UNIT_TEST(what_could_not_be_settled_is_told),
+        UNIT_TEST(all_is_settled_where_nothing_is_sent_later),
         UNIT_TEST(lingering_throws_away_until_the_peer_closes),
         UNIT_TEST(lingering_ends_when_enough_came),
         UNIT_TEST(lingering_ends_when_nothing_comes),

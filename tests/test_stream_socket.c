@@ -270,6 +270,151 @@ static void what_was_received_ahead_goes_through_a_tunnel_too(void **state)
     line_close(&l);
 }
 
+/* --- what the waiter sends later --- */
+
+/* What send_later() was given, and says. */
+static struct {
+    const void *bytes;
+    size_t n;
+    int calls, result;
+} later;
+
+static int send_later(void *self, int fd, const void *buf, size_t n)
+{
+    const struct line *l = self;
+
+    assert_int_equal(fd, l->stream.fd);
+    later.calls++;
+    later.bytes = buf;
+    later.n = n;
+    return later.result;
+}
+
+static void line_open_later(struct line *self, int result)
+{
+    *self = line_open(-1);
+    self->stream.waiter.self = self;
+    self->stream.waiter.send = send_later;
+    later.calls = 0;
+    later.result = result;
+}
+
+static ssize_t write_text(struct line *l, const char *text, int more)
+{
+    struct iovec iov = {(void *)text, strlen(text)};
+
+    return sks__socket_layer.write(&l->stream, &iov, 1, more);
+}
+
+static void expect_peer_has(const struct line *l, const char *text)
+{
+    char came[16] = "";
+
+    __real_recv(l->peer, came, sizeof came - 1, MSG_DONTWAIT);
+    assert_string_equal(came, text);
+}
+
+static void a_write_may_be_left_to_the_waiter(void **state)
+{
+    struct line l;
+
+    (void)state;
+    line_open_later(&l, 0);
+    assert_int_equal(write_text(&l, "hello", 0), 5);
+    assert_int_equal(later.n, 5);
+    assert_memory_equal(later.bytes, "hello", 5);
+    expect_peer_has(&l, "");
+    line_close(&l);
+}
+
+static void what_the_waiter_does_not_take_is_sent(void **state)
+{
+    struct line l;
+
+    (void)state;
+    line_open_later(&l, -EOPNOTSUPP);
+    assert_int_equal(write_text(&l, "hello", 0), 5);
+    assert_int_equal(later.n, 5);
+    expect_peer_has(&l, "hello");
+    line_close(&l);
+}
+
+/* What more follows soon, what lies in several places, and what goes to a
+ * descriptor that others write to. */
+static void the_waiter_only_hears_of_what_is_sent_at_once(void **state)
+{
+    struct iovec iov[] = {{(void *)"a", 1}, {(void *)"b", 1}};
+    struct line l;
+
+    (void)state;
+    line_open_later(&l, 0);
+    assert_int_equal(sks__socket_layer.write(&l.stream, iov, 2, 0), 2);
+    assert_int_equal(later.n, 0);
+    assert_int_equal(write_text(&l, "c", 1), 1);
+    assert_int_equal(later.n, 0);
+    l.stream.direct = 1;
+    assert_int_equal(write_text(&l, "d", 0), 1);
+    assert_int_equal(later.n, 0);
+    assert_int_equal(later.calls, 3);
+    expect_peer_has(&l, "abcd");
+    line_close(&l);
+}
+
+static void a_file_comes_after_what_was_left_to_the_waiter(void **state)
+{
+    int file = unit_file(10);
+    struct line l;
+
+    (void)state;
+    line_open_later(&l, 0);
+    assert_int_equal(sks__socket_layer.sendfile(&l.stream, file, 0, 10), 10);
+    assert_int_equal(later.calls, 1);
+    assert_int_equal(later.n, 0);
+    later.result = -EAGAIN;
+    assert_int_equal(sks__socket_layer.sendfile(&l.stream, file, 0, 10),
+                     -EAGAIN);
+    assert_int_equal(l.stream.wants, POLLOUT);
+    close(file);
+    line_close(&l);
+}
+
+static void the_end_comes_after_what_was_left_to_the_waiter(void **state)
+{
+    struct line l;
+
+    (void)state;
+    line_open_later(&l, 0);
+    assert_int_equal(sks__socket_layer.shutdown(&l.stream), 0);
+    assert_int_equal(later.calls, 1);
+    assert_int_equal(later.n, 0);
+    line_close(&l);
+}
+
+static void what_the_waiter_lost_is_told(void **state)
+{
+    struct line l;
+
+    (void)state;
+    line_open_later(&l, -EPIPE);
+    assert_int_equal(write_text(&l, "hello", 0), -EPIPE);
+    assert_int_equal(write_text(&l, "hello", 1), -EPIPE);
+    assert_int_equal(sks__socket_layer.settle(&l.stream), -EPIPE);
+    expect_peer_has(&l, "");
+    line_close(&l);
+}
+
+static void all_is_settled_where_the_waiter_sends_nothing(void **state)
+{
+    struct line l;
+
+    (void)state;
+    line_open_later(&l, -EOPNOTSUPP);
+    assert_int_equal(sks__socket_layer.settle(&l.stream), 0);
+    l.stream.waiter.send = NULL;
+    assert_int_equal(sks__socket_layer.settle(&l.stream), 0);
+    line_close(&l);
+}
+
 static void a_shutdown_ends_writing_alone(void **state)
 {
     struct line l = line_open(-1);
@@ -326,6 +471,13 @@ int main(void)
         UNIT_TEST(a_tunnel_is_filled_or_refused),
         UNIT_TEST(what_was_received_ahead_is_read_first),
         UNIT_TEST(what_was_received_ahead_goes_through_a_tunnel_too),
+        UNIT_TEST(a_write_may_be_left_to_the_waiter),
+        UNIT_TEST(what_the_waiter_does_not_take_is_sent),
+        UNIT_TEST(the_waiter_only_hears_of_what_is_sent_at_once),
+        UNIT_TEST(a_file_comes_after_what_was_left_to_the_waiter),
+        UNIT_TEST(the_end_comes_after_what_was_left_to_the_waiter),
+        UNIT_TEST(what_the_waiter_lost_is_told),
+        UNIT_TEST(all_is_settled_where_the_waiter_sends_nothing),
         UNIT_TEST(a_shutdown_ends_writing_alone),
         UNIT_TEST(the_end_of_the_peer_is_seen),
         UNIT_TEST(what_is_no_connection_is_told),

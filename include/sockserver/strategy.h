@@ -121,6 +121,18 @@ struct sks_strategy {
      * file; or, if both, all of them.  Maybe twice, by any thread and with the
      * server's lock: it calls no function of the server. */
     void (*interrupt)(void *self, int both);
+
+    /** Optional, for a strategy with a wait that sends together what several
+     * requests write.  Small writes of wfile come here first, with the
+     * connection's descriptor, as does n 0, which takes nothing, before the
+     * library itself sends or closes.  It does not wait.  What it took leaves
+     * in order, when the request waits for something or ends at the latest.
+     * @return 0: taken, or all taken before is with the system if n is 0;
+     *         -EOPNOTSUPP: not taken, and the rest is with the system, so that
+     *         the library sends itself; -EAGAIN: not taken, as the system has
+     *         no room for what was taken before, which the next wait for
+     *         POLLOUT waits for; or an error of the connection */
+    int (*send)(void *self, int fd, const void *buf, size_t n);
 };
 
 /** Gets the next request: accepted, and verified by verify_request.  Waits ms
