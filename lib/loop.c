@@ -271,10 +271,10 @@ static int left_ms(struct sks__loop *loop)
 static inline __attribute__((always_inline)) void fetch(const void *at,
                                                         size_t n)
 {
-    const char *bytes = at;
+    uintptr_t from = (uintptr_t)at; /* maybe of nothing */
 
     for (size_t i = 0; i < n; i += SKS__CACHE_LINE)
-        __builtin_prefetch(bytes + i, 1);
+        __builtin_prefetch((const void *)(from + i), 1);
 }
 
 static inline __attribute__((always_inline)) void
