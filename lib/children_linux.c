@@ -38,8 +38,9 @@ int sks__children_open(struct sks__children *c)
 static void close_all(const struct sks__children *c)
 {
     sks__fd_close(c->ready_fd);
-    for (struct sks__list *n = c->running.next; n != &c->running; n = n->next)
-        sks__fd_close(child_of(n)->fd);
+    for (struct sks__child *child = sks__children_first(c); child != c->young;
+         child = sks__children_next(c, child))
+        sks__fd_close(child->fd);
 }
 
 void sks__children_close(struct sks__children *c)
