@@ -11,7 +11,7 @@
 /* What is fetched ahead: of a coroutine's argument, and of its stack the part
  * where the frames lie that it returns through. */
 enum {
-    FETCHED_ARG = 4 * SKS__CACHE_LINE,
+    FETCHED_ARG = 3 * SKS__CACHE_LINE,
     FETCHED_FRAMES = 5 * SKS__CACHE_LINE
 };
 
@@ -50,7 +50,7 @@ static int make_fibers(struct sks__loop *loop)
     return 0;
 }
 
-static void resume(struct sks__fiber *f);
+static inline void resume(struct sks__fiber *f);
 
 static void release(struct sks__fiber *f);
 
@@ -62,7 +62,7 @@ static void own_ready(struct sks__source *source, short events)
         release(f); /* late news, maybe of the end of a reception */
         return;
     }
-    if (f->outbox.rest != NULL)
+    if (f->loop->ring != NULL && f->outbox.rest != NULL)
         events = sks__fiber_push_out(f, events);
     if (events & ENDED)
         f->ends = SKS__FIBER_ENDS;
@@ -128,7 +128,7 @@ static void retire(struct sks__fiber *f)
     release(f);
 }
 
-static void resume(struct sks__fiber *f)
+static inline void resume(struct sks__fiber *f)
 {
     f->waiting = 0;
     f->frames = sks__coro_resume(f->coro);
