@@ -70,7 +70,7 @@ static char *own_memory(const struct sks__buffer *b, size_t size)
 
 static int grow(struct sks__buffer *b, size_t need)
 {
-    size_t size = b->size <= SIZE_MAX / 2 ? b->size * 2 : SIZE_MAX;
+    size_t size = (size_t)b->size * 2;
     char *data;
 
     if (size < need)
@@ -79,7 +79,7 @@ static int grow(struct sks__buffer *b, size_t need)
     if (data == NULL)
         return -ENOMEM;
     b->data = data;
-    b->size = size;
+    b->size = (unsigned)size;
     b->lent = 0;
     return 0;
 }
@@ -109,7 +109,7 @@ int sks__buffer_reserve(struct sks__buffer *b, size_t n)
     if (spare == NULL)
         return make_room(b, n);
     b->data = spare;
-    b->size = n;
+    b->size = (unsigned)n;
     return 0;
 }
 

@@ -17,7 +17,7 @@ enum { SKS__BUFFER_SMALL = 512 };
 struct sks__buffer {
     char *data;
     size_t start, end; /* what is held: data[start] to data[end - 1] */
-    size_t size;       /* of data */
+    unsigned size;     /* of data */
     int lent;          /* data is somebody else's: see sks__buffer_lend() */
 };
 
@@ -26,7 +26,8 @@ struct sks__buffer {
 static inline void sks__buffer_lend(struct sks__buffer *b, void *memory,
                                     size_t size)
 {
-    *b = (struct sks__buffer){.data = memory, .size = size, .lent = 1};
+    *b =
+        (struct sks__buffer){.data = memory, .size = (unsigned)size, .lent = 1};
 }
 
 static inline size_t sks__buffer_len(const struct sks__buffer *b)

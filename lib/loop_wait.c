@@ -89,7 +89,8 @@ static inline int wait_for_watched(struct sks__fiber *f, short events, int ms)
 {
     if (is_remembered(f, events))
         return 1;
-    sks__poller_rearm(&f->loop->poller, &f->own.node, events);
+    if (!sks__poller_is_armed(&f->own.node, events))
+        sks__poller_rearm(&f->loop->poller, &f->own.node, events);
     return park_for_own(f, events, ms);
 }
 

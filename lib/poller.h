@@ -50,6 +50,18 @@ int sks__poller_add(struct sks__poller *p, struct sks__poller_node *node,
 int sks__poller_add_shared(struct sks__poller *p, struct sks__poller_node *node,
                            int fd);
 
+/* True where asking again for events would change nothing. */
+static inline int sks__poller_is_armed(const struct sks__poller_node *node,
+                                       short events)
+{
+#ifdef SKS_PLAIN_POSIX
+    (void)node, (void)events;
+    return 0;
+#else
+    return (events & ~node->events) == 0;
+#endif
+}
+
 /* Asks again for events, which may be others than it was added for. */
 void sks__poller_rearm(struct sks__poller *p, struct sks__poller_node *node,
                        short events);

@@ -77,7 +77,7 @@ int sks__poller_add_shared(struct sks__poller *p, struct sks__poller_node *node,
 void sks__poller_rearm(struct sks__poller *p, struct sks__poller_node *node,
                        short events)
 {
-    if ((events & ~node->events) == 0)
+    if (sks__poller_is_armed(node, events))
         return;
     node->events |= events;
     control(p, EPOLL_CTL_MOD, node, wanted(node->events));

@@ -177,14 +177,6 @@ static __attribute__((cold)) ssize_t insist(struct sks__stream *s, int writing,
     return told_as_closed(rc);
 }
 
-/* True if a first try needs neither a look at the clock nor another time limit:
- * it may wait, but most have no need to. */
-static int may_try(const struct sks__stream *s, int writing)
-{
-    return s->timeout_ms != 0 && s->deadline == SKS__NEVER &&
-           (!s->blocking || s->limits[writing] == s->timeout_ms);
-}
-
 /* What follows a first try that failed. */
 static __attribute__((cold)) ssize_t retry(struct sks__stream *s, int writing,
                                            attempt *try, void *what, int why)
@@ -199,7 +191,7 @@ static ssize_t patiently(struct sks__stream *s, int writing, attempt *try,
 {
     ssize_t n;
 
-    if (!may_try(s, writing))
+    if (!sks__stream_may_try(s, writing))
         return insist(s, writing, try, what, 0);
     n = try(s, what);
     return n >= 0 ? n : retry(s, writing, try, what, (int)n);
@@ -217,45 +209,35 @@ static ssize_t try_read(struct sks__stream *s, void *what)
     return s->layer->read(s, p->buf, p->n);
 }
 
-/* After a first read that failed, or none if why is 0. */
-static __attribute__((cold)) ssize_t read_on(struct sks__stream *s, void *buf,
-                                             size_t n, int why)
+__attribute__((cold)) ssize_t
+sks__stream_read_on(struct sks__stream *s, void *buf, size_t n, ssize_t first)
 {
     struct piece p = {buf, n};
+    ssize_t got = first;
 
-    return why != 0 ? retry(s, 0, try_read, &p, why)
-                    : insist(s, 0, try_read, &p, 0);
-}
-
-ssize_t sks__stream_read(struct sks__stream *s, void *buf, size_t n)
-{
-    ssize_t got;
-
-    if (may_try(s, 0)) {
-        got = s->layer->read(s, buf, n);
-        if (got < 0)
-            got = read_on(s, buf, n, (int)got);
-    } else {
-        got = read_on(s, buf, n, 0);
-    }
+    if (first == SKS__STREAM_UNTRIED)
+        got = insist(s, 0, try_read, &p, 0);
+    else if (first < 0)
+        got = retry(s, 0, try_read, &p, (int)first);
     if (got == 0 && n > 0)
         s->at_eof = 1;
     return got;
 }
 
-/* True if nothing but a wait can bring input. */
-static int is_out_of_input(struct sks__stream *s)
+/* True if the waiter has received something ahead, or leaves that to a read
+ * that may find something. */
+static __attribute__((noinline)) int has_received(const struct sks__stream *s)
 {
     ssize_t rc = sks__waiter_receive(&s->waiter, s->fd, NULL, 0, 0);
 
-    return rc == -EOPNOTSUPP ? s->dry : rc != 0;
+    return rc == -EOPNOTSUPP ? !s->dry : rc == 0;
 }
 
-int sks__stream_await(struct sks__stream *s)
+int sks__stream_await_input(struct sks__stream *s)
 {
     int rc;
 
-    if (!is_out_of_input(s))
+    if (s->waiter.receive != NULL && has_received(s))
         return 0;
     s->wants = POLLIN;
     rc = await(s, patience_of(s).ms);
@@ -289,10 +271,12 @@ static void advance(struct gathered *g, size_t n)
     }
 }
 
-/* What a first write left: it returned n. */
-static __attribute__((cold)) int write_on(struct sks__stream *s,
-                                          struct gathered g, ssize_t n)
+__attribute__((cold)) int sks__stream_write_on(struct sks__stream *s,
+                                               struct iovec *iov, int count,
+                                               int more, ssize_t n)
 {
+    struct gathered g = {iov, count, more};
+
     if (n < 0)
         n = retry(s, 1, try_write, &g, (int)n);
     while (n >= 0) {
@@ -302,19 +286,6 @@ static __attribute__((cold)) int write_on(struct sks__stream *s,
         n = patiently(s, 1, try_write, &g);
     }
     return (int)n;
-}
-
-int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
-                      int more)
-{
-    ssize_t n = 0;
-
-    if (count == 1 && iov->iov_len > 0 && may_try(s, 1)) {
-        n = s->layer->write(s, iov, 1, more);
-        if (n == (ssize_t)iov->iov_len)
-            return 0;
-    }
-    return write_on(s, (struct gathered){iov, count, more}, n);
 }
 
 static ssize_t try_settle(struct sks__stream *s, void *what)

@@ -12,6 +12,8 @@
 #ifndef SKS__STREAM_H
 #define SKS__STREAM_H
 
+#include "clock.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -106,16 +108,71 @@ int sks__stream_spin_us(const struct sks__stream *s, int ms);
  * that itself waits can make progress for ever. */
 void sks__stream_set_deadline(struct sks__stream *s, int64_t deadline);
 
+/* --- what most reads and writes need, without a call of their own ---
+ *
+ * After a system call the processor mispredicts the return of every function
+ * that was entered before it. */
+
+/* True if a first try needs neither a look at the clock nor another time limit:
+ * it may wait, but most have no need to. */
+static inline int sks__stream_may_try(const struct sks__stream *s, int writing)
+{
+    return s->timeout_ms != 0 && s->deadline == SKS__NEVER &&
+           (!s->blocking || s->limits[writing] == s->timeout_ms);
+}
+
+/* The rest of sks__stream_read(), after a first read that returned `first` and
+ * so got nothing, or none at all. */
+enum { SKS__STREAM_UNTRIED = 1 };
+ssize_t sks__stream_read_on(struct sks__stream *s, void *buf, size_t n,
+                            ssize_t first);
+
 /* Up to n bytes, after one wait at most; 0 is end of file. */
-ssize_t sks__stream_read(struct sks__stream *s, void *buf, size_t n);
+static inline ssize_t sks__stream_read(struct sks__stream *s, void *buf,
+                                       size_t n)
+{
+    ssize_t got = SKS__STREAM_UNTRIED;
+
+    if (sks__stream_may_try(s, 0)) {
+        got = s->layer->read(s, buf, n);
+        if (got > 0)
+            return got;
+    }
+    return sks__stream_read_on(s, buf, n, got);
+}
+
+/* The rest of sks__stream_await(), where somebody receives ahead, or there may
+ * be no input. */
+int sks__stream_await_input(struct sks__stream *s);
 
 /* Until there may be input, without asking for it: 0 or an error.  Where the
  * strategy waits, memory for input need not be held meanwhile. */
-int sks__stream_await(struct sks__stream *s);
+static inline int sks__stream_await(struct sks__stream *s)
+{
+    return s->waiter.receive == NULL && !s->dry ? 0
+                                                : sks__stream_await_input(s);
+}
+
+/* The rest of sks__stream_write(), after a first write of n bytes, or one that
+ * failed with the error n. */
+int sks__stream_write_on(struct sks__stream *s, struct iovec *iov, int count,
+                         int more, ssize_t n);
 
 /* All of it: 0 or an error.  iov is used up. */
-int sks__stream_write(struct sks__stream *s, struct iovec *iov, int count,
-                      int more);
+static inline int sks__stream_write(struct sks__stream *s, struct iovec *iov,
+                                    int count, int more)
+{
+    ssize_t n = 0;
+
+    if (count == 1 && iov->iov_len > 0 && sks__stream_may_try(s, 1)) {
+        n = s->layer->write(s, iov, 1, more);
+        if (n == (ssize_t)iov->iov_len)
+            return 0;
+    }
+    return sks__stream_write_on(s, iov, count, more, n);
+}
+
+/* --- the rest --- */
 
 /* Until all that was written is with the system: 0, or an error. */
 int sks__stream_settle(struct sks__stream *s);

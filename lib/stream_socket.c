@@ -32,22 +32,35 @@ static __attribute__((cold, noinline)) ssize_t spin(struct sks__stream *s,
 
 /* A socket that gave less than it was asked for has nothing more just now: the
  * next read would only say so. */
-static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
+static ssize_t read_here(struct sks__stream *s, void *buf, size_t n)
 {
     ssize_t got;
 
-    s->wants = POLLIN;
-    got = sks__waiter_receive(&s->waiter, s->fd, buf, n, s->timeout_ms == 0);
-    if (got != -EOPNOTSUPP)
-        return got;
     if (s->dry)
         return -EAGAIN;
     got = s->spin_us > 0 && s->blocking ? spin(s, buf, n)
                                         : recv(s->fd, buf, n, flags_of(s));
     if (got < 0)
         return -errno;
-    s->dry = !s->blocking && (size_t)got < n;
+    s->dry = (size_t)got < n && !s->blocking;
     return got;
+}
+
+/* The same where the waiter receives ahead. */
+static __attribute__((noinline)) ssize_t read_ahead(struct sks__stream *s,
+                                                    void *buf, size_t n)
+{
+    ssize_t got =
+        sks__waiter_receive(&s->waiter, s->fd, buf, n, s->timeout_ms == 0);
+
+    return got != -EOPNOTSUPP ? got : read_here(s, buf, n);
+}
+
+static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
+{
+    s->wants = POLLIN;
+    return s->waiter.receive != NULL ? read_ahead(s, buf, n)
+                                     : read_here(s, buf, n);
 }
 
 static ssize_t socket_settle(struct sks__stream *s)
@@ -59,20 +72,40 @@ static ssize_t socket_settle(struct sks__stream *s)
     return rc == -EOPNOTSUPP ? 0 : rc;
 }
 
-/* What goes in one piece, and alone, may be sent later. */
-static ssize_t socket_write(struct sks__stream *s, const struct iovec *iov,
-                            int count, int more)
+static ssize_t write_here(struct sks__stream *s, const struct iovec *iov,
+                          int count, int more)
+{
+    int flags = flags_of(s) | (more ? MSG_MORE : 0) | MSG_NOSIGNAL;
+    ssize_t n;
+
+    if (count > 1)
+        return sks__fd_send(s->fd, iov, count, flags);
+    n = send(s->fd, iov->iov_base, iov->iov_len, flags);
+    return n < 0 ? -errno : n;
+}
+
+/* Where the waiter sends later, what goes in one piece, and alone, may wait for
+ * that. */
+static __attribute__((noinline)) ssize_t
+write_later(struct sks__stream *s, const struct iovec *iov, int count, int more)
 {
     int waits = count == 1 && !more && !s->direct;
     int rc = sks__waiter_send(&s->waiter, s->fd, iov->iov_base,
                               waits ? iov->iov_len : 0);
 
-    s->wants = POLLOUT;
     if (waits && rc == 0)
         return (ssize_t)iov->iov_len;
     if (rc < 0 && rc != -EOPNOTSUPP)
         return rc;
-    return sks__fd_send(s->fd, iov, count, flags_of(s) | (more ? MSG_MORE : 0));
+    return write_here(s, iov, count, more);
+}
+
+static ssize_t socket_write(struct sks__stream *s, const struct iovec *iov,
+                            int count, int more)
+{
+    s->wants = POLLOUT;
+    return s->waiter.send != NULL ? write_later(s, iov, count, more)
+                                  : write_here(s, iov, count, more);
 }
 
 static ssize_t socket_sendfile(struct sks__stream *s, int file, off_t offset,

@@ -23,18 +23,26 @@ void sks__wfile_open_packet(sks_wfile *f, size_t limit, void *room)
         sks__buffer_lend(&f->buffer, room, SKS__BUFFER_SMALL);
 }
 
+/* Sends n bytes, where nothing is held back. */
+static inline int send_alone(sks_wfile *f, const void *bytes, size_t n)
+{
+    struct iovec iov = {(void *)bytes, n};
+
+    return sks__stream_write(f->stream, &iov, 1, 0);
+}
+
 /* Sends what is held back and then n bytes, in one system call where it can.
  * The buffer is empty afterwards, whatever happened. */
 static int send_through(sks_wfile *f, const void *bytes, size_t n, int more)
 {
     struct sks__buffer *b = &f->buffer;
-    struct iovec iov[2] = {{(void *)bytes, n}};
-    int count = n > 0, rc;
+    struct iovec iov[2];
+    int count = 0, rc;
 
-    if (sks__buffer_len(b) > 0) {
-        iov[count++] = iov[0];
-        iov[0] = (struct iovec){b->data + b->start, sks__buffer_len(b)};
-    }
+    if (sks__buffer_len(b) > 0)
+        iov[count++] = (struct iovec){b->data + b->start, sks__buffer_len(b)};
+    if (n > 0)
+        iov[count++] = (struct iovec){(void *)bytes, n};
     rc = sks__stream_write(f->stream, iov, count, more);
     b->start = b->end = 0;
     return rc;
@@ -73,15 +81,18 @@ static int collect(sks_wfile *f, const void *bytes, size_t n)
 
 int sks_wfile_write(sks_wfile *f, const void *buf, size_t n)
 {
+    size_t held = sks__buffer_len(&f->buffer);
+
     if (f->error < 0)
         return f->error;
     f->written = 1;
     if (f->stream == NULL)
         f->error = collect(f, buf, n);
-    else if (n > 0 && n <= f->bufsize - sks__buffer_len(&f->buffer))
+    else if (n > 0 && n <= f->bufsize - held)
         f->error = hold_back(f, buf, n);
     else if (n > 0)
-        f->error = send_through(f, buf, n, 0);
+        f->error =
+            held == 0 ? send_alone(f, buf, n) : send_through(f, buf, n, 0);
     return f->error;
 }
 
