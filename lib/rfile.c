@@ -72,9 +72,12 @@ static int await_without_buffers(sks_rfile *f)
     return sks__stream_await(f->stream);
 }
 
+/* A way to read a stream. */
+typedef ssize_t reading(struct sks__stream *s, void *buf, size_t n);
+
 /* One read of the stream into the buffer, which then has room for bufsize
  * bytes in all, and for `more` beyond what it holds. */
-static ssize_t fill_now(sks_rfile *f, size_t more)
+static inline ssize_t fill_by(sks_rfile *f, size_t more, reading *read)
 {
     struct sks__buffer *b = &f->buffer;
     size_t held = sks__buffer_len(b);
@@ -86,23 +89,37 @@ static ssize_t fill_now(sks_rfile *f, size_t more)
     rc = sks__buffer_reserve(b, more);
     if (rc < 0)
         return rc;
-    got = receive(f, b->data + b->end, b->size - b->end);
+    got = read(f->stream, b->data + b->end, b->size - b->end);
     if (got > 0)
         b->end += (size_t)got;
+    else if (got == 0)
+        f->end = END_OF_FILE;
     return got;
 }
 
-/* The same, after a wait for it if the buffer is empty. */
+/* The first fill of a connection, without a wait: -EAGAIN if that was in vain.
+ * Who connects mostly speaks at once, and it has come by now. */
+static __attribute__((noinline)) ssize_t fill_early(sks_rfile *f, size_t more)
+{
+    return fill_by(f, more, sks__stream_read_early);
+}
+
+/* One read of the stream into the buffer, after a wait for it if that is
+ * empty. */
 static ssize_t fill(sks_rfile *f, size_t more)
 {
-    int rc = at_end(f);
+    ssize_t rc = at_end(f);
 
     if (rc <= 0)
         return rc;
     flush(f);
-    if (sks__buffer_len(&f->buffer) == 0 && !f->stream->blocking)
+    if (sks__buffer_len(&f->buffer) == 0 && !f->stream->blocking) {
+        rc = f->stream->fresh ? fill_early(f, more) : -EAGAIN;
+        if (rc != -EAGAIN)
+            return rc;
         rc = await_without_buffers(f);
-    return rc < 0 ? rc : fill_now(f, more);
+    }
+    return rc < 0 ? rc : fill_by(f, more, sks__stream_read);
 }
 
 /* As sks_rfile_read1(), with an empty buffer: past it if the reader's is as

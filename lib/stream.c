@@ -36,6 +36,7 @@ void sks__stream_init(struct sks__stream *s, const struct sks__layer *layer,
         .blocking = blocking != 0,
         .limits = {limit_ms, limit_ms},
         .dry = !blocking,
+        .fresh = !blocking,
         .timeout_ms = -1,
         .deadline = SKS__NEVER,
     };
@@ -222,6 +223,21 @@ sks__stream_read_on(struct sks__stream *s, void *buf, size_t n, ssize_t first)
     if (got == 0 && n > 0)
         s->at_eof = 1;
     return got;
+}
+
+ssize_t sks__stream_read_early(struct sks__stream *s, void *buf, size_t n)
+{
+    ssize_t got;
+
+    s->fresh = 0;
+    if (s->waiter.receive != NULL || !sks__stream_may_try(s, 0))
+        return -EAGAIN;
+    s->dry = 0;
+    got = s->layer->read(s, buf, n);
+    if (got == -EAGAIN)
+        s->dry = 1;
+    return got > 0 || got == -EAGAIN ? got
+                                     : sks__stream_read_on(s, buf, n, got);
 }
 
 /* True if the waiter has received something ahead, or leaves that to a read

@@ -85,6 +85,7 @@ struct sks__stream {
     short wants;      /* of the last -EAGAIN */
     char blocking;    /* the layer waits in its reads and writes */
     char dry;         /* the last read took all there was: wait first */
+    char fresh;       /* no read was tried: see sks__stream_read_early() */
     char at_eof;      /* the peer has shut down its side */
     char shared;      /* another process has the connection, too */
     char direct;      /* others may write to fd, too: nothing is sent later */
@@ -152,6 +153,11 @@ static inline int sks__stream_await(struct sks__stream *s)
     return s->waiter.receive == NULL && !s->dry ? 0
                                                 : sks__stream_await_input(s);
 }
+
+/* What may have come with the connection, before any wait for it: as
+ * sks__stream_read(), or -EAGAIN if nothing has.  Where somebody receives ahead
+ * it is for them to say. */
+ssize_t sks__stream_read_early(struct sks__stream *s, void *buf, size_t n);
 
 /* The rest of sks__stream_write(), after a first write of n bytes, or one that
  * failed with the error n. */

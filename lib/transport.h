@@ -67,7 +67,6 @@ struct sks__listener {
     struct sks__endpoint *adopted; /* bound elsewhere; NULL: by us */
     int limit_ms;          /* time limits that accepted sockets have; -1: none;
                               SKS__LIMIT_UNKNOWN */
-    int defers;            /* connections come with their first bytes, mostly */
     int knows_destination; /* packets tell which address they came to */
     struct sks__unix_path *path;  /* to remove on close; NULL: none */
     char text[SKS__ADDRESS_TEXT]; /* the address */

@@ -54,7 +54,7 @@ static int activate(sks_server *server, struct sks__listener *l)
 
     if (l->transport->socktype == SOCK_STREAM) {
         if (l->family != AF_UNIX && defer_ms > 0)
-            l->defers = sks__fd_defer_accept(l->fd, defer_ms) == 0;
+            sks__fd_defer_accept(l->fd, defer_ms); /* only a help */
         if (option_of(l->fd, SO_ACCEPTCONN) > 0)
             return 0;
         return listen(l->fd, server->options.backlog) < 0 ? -errno : 0;

@@ -93,7 +93,7 @@ int sks__inet_activate(sks_server *server, struct sks__listener *l)
     }
     set_inherited(l, o);
     if (o->defer_accept_ms > 0)
-        l->defers = sks__fd_defer_accept(l->fd, o->defer_accept_ms) == 0;
+        sks__fd_defer_accept(l->fd, o->defer_accept_ms); /* only a help */
     return listen(l->fd, o->backlog) < 0 ? -errno : 0;
 }
 

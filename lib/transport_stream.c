@@ -56,8 +56,6 @@ static int get_request(struct sks__listener *l, sks_request *r)
         sks__fd_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     sks__stream_init(&r->stream, &sks__socket_layer, fd, sks__request_waiter(r),
                      mode == SKS__FD_BLOCKING, l->limit_ms);
-    if (l->defers)
-        r->stream.dry = 0;
     r->stream.timeout_ms = options->request_timeout_ms;
     r->stream.spin_us = options->spin_us;
     r->linger_ms = LINGER_MS;

@@ -103,10 +103,8 @@ static void a_connection_gets_what_the_options_say(void **state)
     }
 }
 
-#ifndef SKS_PLAIN_POSIX
-
 /* With its first bytes there, a wait for them would be for nothing. */
-static void a_deferred_connection_is_read_before_it_is_waited_for(void **state)
+static void a_new_connection_is_read_before_it_is_waited_for(void **state)
 {
     (void)state;
     for (int defers = 0; defers < 2; defers++) {
@@ -120,14 +118,40 @@ static void a_deferred_connection_is_read_before_it_is_waited_for(void **state)
         assert_int_equal(__real_send(m.client, "x", 1, 0), 1);
         assert_true(deadline_poll(m.listener->fd, POLLIN, DEADLINE_MS));
         receive(&m);
+        assert_true(deadline_poll(m.request->stream.fd, POLLIN, DEADLINE_MS));
         waits_made = 0;
         assert_int_equal(sks_rfile_peek(&m.request->rfile, 1, &data), 1);
-        assert_int_equal(waits_made, !defers);
+        assert_int_equal(waits_made, 0);
         part(&m);
     }
 }
 
-#endif
+/* A strategy's wait, at which the client speaks. */
+static int hear(void *self, int fd, short events, int ms)
+{
+    const struct meeting *m = self;
+
+    waits_made++;
+    assert_null(m->request->rfile.buffer.data);
+    assert_int_equal(__real_send(m->client, "x", 1, 0), 1);
+    return sks__fd_wait(fd, events, ms);
+}
+
+static void a_silent_connection_is_waited_for_without_memory(void **state)
+{
+    struct meeting m;
+    const void *data;
+
+    (void)state;
+    meet(&m, 1, 0);
+    receive(&m);
+    m.request->stream.waiter.wait = hear;
+    m.request->stream.waiter.self = &m;
+    waits_made = 0;
+    assert_int_equal(sks_rfile_peek(&m.request->rfile, 1, &data), 1);
+    assert_int_equal(waits_made, 1);
+    part(&m);
+}
 
 static void an_adopted_listener_makes_no_difference(void **state)
 {
@@ -291,9 +315,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(a_connection_gets_what_the_options_say),
-#ifndef SKS_PLAIN_POSIX
-        UNIT_TEST(a_deferred_connection_is_read_before_it_is_waited_for),
-#endif
+        UNIT_TEST(a_new_connection_is_read_before_it_is_waited_for),
+        UNIT_TEST(a_silent_connection_is_waited_for_without_memory),
         UNIT_TEST(an_adopted_listener_makes_no_difference),
         UNIT_TEST(it_blocks_unless_the_strategy_waits),
         UNIT_TEST(the_client_is_known_by_its_address),
