@@ -66,21 +66,23 @@ struct http_exchange {
     char *path;       /**< decoded, with a NUL; starts with '/'; has room for
                            HTTP_PATH_ROOM bytes more */
     size_t path_size; /**< of what it points to, which later requests use */
+    size_t path_len;
     struct http_bytes parameters[HTTP_PARAMETERS_MAX]; /**< of the path, as far
                            as the route's pattern has any */
 
-    /* The request. */
+    /* Of a body that is begun; see body.h. */
+    int64_t body_left; /**< of one with a length */
+    struct http_chunked chunked;
+
+    /* The request.  From the method on all is cleared for the next one. */
     struct http_head head;
     enum http_method method;
-    size_t path_len;
     struct http_bytes query; /**< undecoded; .data is NULL without a '?' */
     size_t unread;           /**< bytes behind the head that came with it */
     char *saved; /**< of body.c: the head, once rfile went on behind it */
 
     /* Its body; see body.h. */
-    int64_t body_left;  /**< of a body with a length */
     int64_t body_taken; /**< so far */
-    struct http_chunked chunked;
     uint8_t body_begun;
     uint8_t body_broken; /**< nothing behind it can be understood */
 
