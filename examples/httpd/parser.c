@@ -25,7 +25,7 @@ static const char *const field_names[HTTP_FIELD_IDS] = {
 };
 
 /* What a byte may be part of. */
-enum { TOKEN = 1, TARGET = 2, VALUE = 4, HOST = 8 };
+enum { TOKEN = 1, TARGET = 2, VALUE = 4, HOST = 8, SPACE = 16 };
 
 /* Shorthands of this table: alone, and as runs of the table's rows. */
 #define T (TOKEN | TARGET | VALUE)
@@ -33,6 +33,7 @@ enum { TOKEN = 1, TARGET = 2, VALUE = 4, HOST = 8 };
 #define P (TARGET | VALUE)
 #define Q (P | HOST)
 #define V VALUE
+#define S (V | SPACE)
 #define V8 V, V, V, V, V, V, V, V
 #define V32 V8, V8, V8, V8
 
@@ -41,10 +42,10 @@ enum { TOKEN = 1, TARGET = 2, VALUE = 4, HOST = 8 };
  * RFC 3986, 3.2.2, lets a name or an address be made of. */
 static const uint8_t classes[256] = {
     /* clang-format off */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, V, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, S, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     /*    !  "  #  $  %  &  '  (  )  *  +  ,  -  .  / */
-    V, H, P, TOKEN | V, H, H, H, H, Q, Q, H, H, Q, H, H, P,
+    S, H, P, TOKEN | V, H, H, H, H, Q, Q, H, H, Q, H, H, P,
     /* 0 to 9, then : ; < = > ? */
     H, H, H, H, H, H, H, H, H, H, Q, Q, P, Q, P, P,
     /* @, A to O */
@@ -64,6 +65,7 @@ static const uint8_t classes[256] = {
 #undef P
 #undef Q
 #undef V
+#undef S
 #undef V8
 #undef V32
 
@@ -157,16 +159,17 @@ static int end_line(struct http_head *h, const char *text)
     return 0;
 }
 
-/* "HTTP/1.1" and nothing behind it. */
-static int read_version(struct http_head *h, const char *text)
+static int is_digit(char c)
 {
-    static const char form[] = "HTTP/0.0";
+    return c >= '0' && c <= '9';
+}
 
-    for (size_t i = 0; i < sizeof form - 1; i++)
-        if (text[i] != form[i] &&
-            (form[i] != '0' || text[i] < '0' || text[i] > '9'))
-            return 400;
-    if (end_line(h, text + sizeof form - 1) != 0)
+/* "HTTP/1.1" and nothing behind it. */
+static int read_version(struct http_head *h, const char *text, const char *end)
+{
+    if (end - text < 10 || memcmp(text, "HTTP/", 5) != 0 ||
+        !is_digit(text[5]) || text[6] != '.' || !is_digit(text[7]) ||
+        end_line(h, text + 8) != 0)
         return 400;
     if (text[5] != '1')
         return 505;
@@ -175,7 +178,8 @@ static int read_version(struct http_head *h, const char *text)
     return 0;
 }
 
-static int read_request_line(struct http_head *h, const char *line)
+static int read_request_line(struct http_head *h, const char *line,
+                             const char *end)
 {
     const char *method_end = past(TOKEN, line);
     const char *target = method_end + 1, *target_end;
@@ -191,8 +195,8 @@ static int read_request_line(struct http_head *h, const char *line)
         return 400;
     h->method = span_of(h, line, method_end);
     h->target = span_of(h, target, target_end);
-    h->line = span_of(h, line, target_end + sizeof "HTTP/0.0");
-    return read_version(h, target_end + 1);
+    h->line = span_of(h, line, target_end + sizeof " HTTP/1.1" - 1);
+    return read_version(h, target_end + 1, end);
 }
 
 /* Fields whose names are that long; the rest of a row is HTTP_OTHER. */
@@ -244,7 +248,7 @@ static int read_length(struct http_head *h, const char *value, size_t n)
     if (h->content_length >= 0 || n == 0)
         return 400;
     for (size_t i = 0; i < n; i++) {
-        if (value[i] < '0' || value[i] > '9')
+        if (!is_digit(value[i]))
             return 400;
         if (length > INT64_MAX / 10 - 1)
             return 413;
@@ -336,9 +340,8 @@ static int interpret(struct http_head *h, const struct http_field *f)
 static struct http_span read_value(const struct http_head *h, const char *text,
                                    const char *end)
 {
-    while (http_is_space(*text))
-        text++;
-    while (end > text && http_is_space(end[-1]))
+    text = past(SPACE, text);
+    while (end > text && is_of(SPACE, end[-1]))
         end--;
     return span_of(h, text, end);
 }
@@ -393,7 +396,7 @@ static int read_line(struct http_head *h, const char *line, const char *end)
     if (*line == '\r')
         return read_empty_line(h, line);
     return h->line.len > 0 ? read_field(h, line, end)
-                           : read_request_line(h, line);
+                           : read_request_line(h, line, end);
 }
 
 /* Refuses a line that is too long without waiting for its end, and what does
