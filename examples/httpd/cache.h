@@ -15,15 +15,19 @@ struct http_cache;
 struct http_cache *http_cache_new(int root, const struct http_mime *mime,
                                   size_t bytes_max);
 
-/** Frees it with all files that nobody holds. */
+/** Frees it with all files that nobody holds, but for the few small ones that
+ * other threads have at hand, until those end. */
 void http_cache_free(struct http_cache *cache);
 
 /** The file at path, in a coding.  Any thread.
  * @param second of any clock; what was looked at in another one is looked at
  *               again
- * @return it, to http_file_release(); NULL when out of memory */
+ * @return it, to http_cache_release(); NULL when out of memory */
 struct http_file *http_cache_get(struct http_cache *cache,
                                  enum http_coding coding, const char *path,
                                  int64_t second);
+
+/** Gives a file back.  Any thread, also when the cache is freed. */
+void http_cache_release(struct http_file *file);
 
 #endif /* HTTP_CACHE_H */

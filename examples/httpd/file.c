@@ -229,9 +229,9 @@ int http_file_is_current(const struct http_file *f, int root)
     return is_made == f->is_made && same_stamp(&now, &f->stamp);
 }
 
-void http_file_release(struct http_file *f)
+void http_file_release(struct http_file *f, int n)
 {
-    if (atomic_fetch_sub(&f->refs, 1) > 1)
+    if (atomic_fetch_sub(&f->refs, n) > n)
         return;
     if (f->fd >= 0)
         close(f->fd);

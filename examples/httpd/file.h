@@ -60,6 +60,7 @@ struct http_file {
     struct http_file *newer, *older;
     uint32_t hash;
     int is_listed;
+    int is_small; /* and in memory */
     size_t cost;
     enum http_coding coding;
     char path[];
@@ -74,7 +75,7 @@ struct http_file *http_file_open(int root, const struct http_mime *mime,
 /** True if the file is still what it was when it was opened. */
 int http_file_is_current(const struct http_file *file, int root);
 
-/** Drops a reference; the last one frees it. */
-void http_file_release(struct http_file *file);
+/** Drops n references; the last one frees it. */
+void http_file_release(struct http_file *file, int n);
 
 #endif /* HTTP_FILE_H */

@@ -55,11 +55,11 @@ static int send_best(struct http_exchange *x, struct http_files *files,
         wanted[best] = 0;
         if (f != NULL && f->status == 0) {
             rc = http_send_file(x, f);
-            http_file_release(f);
+            http_cache_release(f);
             return rc;
         }
         if (f != NULL)
-            http_file_release(f);
+            http_cache_release(f);
     }
 }
 
@@ -105,7 +105,7 @@ static int serve_directory(struct http_exchange *x, struct http_files *files)
         if (f != NULL && f->status == 0 && !f->is_directory)
             rc = send_path(x, files, path, f);
         if (f != NULL)
-            http_file_release(f);
+            http_cache_release(f);
         if (x->replied || rc != 0)
             return rc;
     }
@@ -132,6 +132,6 @@ int http_files_serve(struct http_exchange *x, void *data)
         rc = redirect_to_slash(x);
     else
         rc = f->status ? f->status : send_path(x, files, path, f);
-    http_file_release(f);
+    http_cache_release(f);
     return rc;
 }
