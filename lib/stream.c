@@ -242,9 +242,9 @@ ssize_t sks__stream_read_early(struct sks__stream *s, void *buf, size_t n)
 
 /* True if the waiter has received something ahead, or leaves that to a read
  * that may find something. */
-static __attribute__((noinline)) int has_received(const struct sks__stream *s)
+static __attribute__((noinline)) int has_received(struct sks__stream *s)
 {
-    ssize_t rc = sks__waiter_receive(&s->waiter, s->fd, NULL, 0, 0);
+    ssize_t rc = sks__stream_receive(s, NULL, 0, 0);
 
     return rc == -EOPNOTSUPP ? !s->dry : rc == 0;
 }

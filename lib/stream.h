@@ -86,6 +86,7 @@ struct sks__stream {
     char blocking;    /* the layer waits in its reads and writes */
     char dry;         /* the last read took all there was: wait first */
     char fresh;       /* no read was tried: see sks__stream_read_early() */
+    char ahead;       /* the waiter was asked, and may receive from now on */
     char at_eof;      /* the peer has shut down its side */
     char shared;      /* another process has the connection, too */
     char direct;      /* others may write to fd, too: nothing is sent later */
@@ -120,6 +121,18 @@ static inline int sks__stream_may_try(const struct sks__stream *s, int writing)
 {
     return s->timeout_ms != 0 && s->deadline == SKS__NEVER &&
            (!s->blocking || s->limits[writing] == s->timeout_ms);
+}
+
+/* What the waiter received ahead, as its receive.  It is not asked while there
+ * may be input that came with the connection: reading that is all that many
+ * need. */
+static inline ssize_t sks__stream_receive(struct sks__stream *s, void *buf,
+                                          size_t n, int now)
+{
+    if (!s->ahead && !s->dry)
+        return -EOPNOTSUPP;
+    s->ahead = 1;
+    return sks__waiter_receive(&s->waiter, s->fd, buf, n, now);
 }
 
 /* The rest of sks__stream_read(), after a first read that returned `first` and

@@ -50,8 +50,7 @@ static ssize_t read_here(struct sks__stream *s, void *buf, size_t n)
 static __attribute__((noinline)) ssize_t read_ahead(struct sks__stream *s,
                                                     void *buf, size_t n)
 {
-    ssize_t got =
-        sks__waiter_receive(&s->waiter, s->fd, buf, n, s->timeout_ms == 0);
+    ssize_t got = sks__stream_receive(s, buf, n, s->timeout_ms == 0);
 
     return got != -EOPNOTSUPP ? got : read_here(s, buf, n);
 }
@@ -126,8 +125,8 @@ static ssize_t fill_with_received(struct sks__stream *s,
                                   struct sks__fd_tunnel *t, size_t n)
 {
     char bytes[1024]; /* small: it may lie on a coroutine's stack */
-    ssize_t got = sks__waiter_receive(&s->waiter, s->fd, bytes,
-                                      n < sizeof bytes ? n : sizeof bytes, 0);
+    ssize_t got =
+        sks__stream_receive(s, bytes, n < sizeof bytes ? n : sizeof bytes, 0);
 
     return got > 0 ? sks__fd_write_all(t->write_fd, bytes, (size_t)got) : got;
 }

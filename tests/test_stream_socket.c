@@ -222,6 +222,7 @@ static struct line receiving_line(struct receiver *r)
     struct line l = line_open(-1);
 
     l.stream.blocking = 0;
+    l.stream.dry = 1;
     l.stream.waiter = (struct sks__waiter){.self = r, .receive = receive_ahead};
     return l;
 }
@@ -246,6 +247,31 @@ static void what_was_received_ahead_is_read_first(void **state)
     l.stream.dry = 0;
     assert_int_equal(sks__socket_layer.read(&l.stream, came, 10), 5);
     assert_memory_equal(came, "later", 5);
+    line_close(&l);
+}
+
+/* The waiter does not begin before more is wanted than that. */
+static void what_came_with_the_connection_is_read_by_itself(void **state)
+{
+    struct receiver r = {.bytes = "ahead"};
+    struct line l = receiving_line(&r);
+    char came[10];
+
+    (void)state;
+    l.stream.dry = 0;
+    __real_send(l.peer, "first", 5, 0);
+    assert_int_equal(sks__stream_await(&l.stream), 0);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 5), 5);
+    assert_memory_equal(came, "first", 5);
+    __real_send(l.peer, "next", 4, 0);
+    assert_int_equal(sks__socket_layer.read(&l.stream, came, 10), 4);
+    assert_memory_equal(came, "next", 4);
+    for (int dry = 1; dry >= 0; dry--) {
+        assert_int_equal(l.stream.dry, dry);
+        assert_int_equal(sks__socket_layer.read(&l.stream, came, 1), 1);
+        assert_int_equal(came[0], "ah"[1 - dry]);
+        l.stream.dry = 0;
+    }
     line_close(&l);
 }
 
@@ -470,6 +496,7 @@ int main(void)
         UNIT_TEST(no_other_socket_is_corked),
         UNIT_TEST(a_tunnel_is_filled_or_refused),
         UNIT_TEST(what_was_received_ahead_is_read_first),
+        UNIT_TEST(what_came_with_the_connection_is_read_by_itself),
         UNIT_TEST(what_was_received_ahead_goes_through_a_tunnel_too),
         UNIT_TEST(a_write_may_be_left_to_the_waiter),
         UNIT_TEST(what_the_waiter_does_not_take_is_sent),

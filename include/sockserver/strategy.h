@@ -107,9 +107,10 @@ struct sks_strategy {
     unsigned (*listener_sets)(const sks_server *server, const void *config);
 
     /** Optional, for a strategy with a wait that has the system receive input
-     * before it is asked for.  Each read of rfile comes here first, with the
-     * connection's descriptor; n 0 takes nothing.  It does not wait; now:
-     * nothing will, so that it looks once more what has come.
+     * before it is asked for.  Each read of rfile comes here first, once
+     * input was not there by itself, with the connection's descriptor; n 0
+     * takes nothing.  It does not wait; now: nothing will, so that it looks
+     * once more what has come.
      * @return up to n bytes, 0 at end of file or if n is 0 and there is
      *         something; -EAGAIN: nothing yet, which the next wait for POLLIN
      *         waits for; -EOPNOTSUPP: the library reads from fd itself; or an
