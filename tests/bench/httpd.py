@@ -158,6 +158,9 @@ def options():
     cores = sorted(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--httpd", required=True, type=Path)
+    parser.add_argument("--io-uring-httpd", type=Path,
+                        help="the same, built with -DSKS_IO_URING=ON, for one "
+                        "more row: sks:coroutine+io_uring")
     parser.add_argument("--floor", required=True, type=Path,
                         help="the program made of httpd_epoll.c")
     parser.add_argument("--microhttpd", type=Path,

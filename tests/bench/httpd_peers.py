@@ -118,20 +118,24 @@ class Configured:
                 self.write("h2o.conf", H2O, port=port)]
 
 
-def ours(program, name, www):
-    """sockserver-httpd under a strategy; idle connections are kept."""
+def ours(program, name, www, kind=""):
+    """sockserver-httpd under a strategy; idle connections are kept.  kind says
+    how it was built, if not as usual."""
     def command(_, row):
         workers = WORKERS.get(name) if not row[2] else None
         return [str(program), "--quiet", "--directory", www,
                 "--strategy", name, "--idle-timeout", "600",
                 *(["--max-workers", str(workers)] if workers else []), "0"]
-    return Server(f"sks:{name}", command, True)
+    return Server(f"sks:{name}{kind}", command, True)
 
 
 def all_servers(args, directory, www, files):
     """Those whose names begin as args.servers says."""
     made = Configured(directory, www)
     servers = [ours(args.httpd, name, www) for name in discover(args.httpd)]
+    if args.io_uring_httpd:
+        servers.append(ours(args.io_uring_httpd.absolute(), "coroutine", www,
+                            "+io_uring"))
     servers += [
         Server("nginx", made.nginx("sendfile on; tcp_nopush on;"), False),
         Server("nginx-tuned", made.nginx(
