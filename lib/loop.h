@@ -97,6 +97,10 @@ int sks__loop_is_inside(void);
 struct sks__fiber *sks__loop_current(void);
 void *sks__loop_arg(const struct sks__fiber *fiber);
 
+/* From inside a coroutine, which goes on with something else: what it is given
+ * from now on. */
+void sks__loop_set_arg(void *arg);
+
 /* The coroutine of any loop that overflowed its stack, if an access at the
  * address faulted; NULL if none.  Any thread, any signal handler. */
 struct sks__fiber *sks__loop_guarded_at(const void *address);

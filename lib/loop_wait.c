@@ -235,6 +235,11 @@ void *sks__loop_arg(const struct sks__fiber *f)
     return f->arg;
 }
 
+void sks__loop_set_arg(void *arg)
+{
+    sks__loop_current()->arg = arg;
+}
+
 struct sks__fiber *sks__loop_guarded_at(const void *address)
 {
     struct sks__coro *co = sks__coro_guarded_at(address);

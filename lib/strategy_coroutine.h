@@ -76,9 +76,11 @@ struct sks__coworker {
     size_t listener_count; /* in the poller */
     int listening;         /* counted among those */
     int stopping;
-    unsigned packets; /* running */
-    int gathering;    /* a batch of packets begins: their ends are put here */
-    size_t handled_count;
+    unsigned packets; /* taken, and not handled */
+    int running_batch;
+    sks_request *batch[SKS__COBATCH]; /* of packets */
+    size_t batch_count, batch_next;   /* those that wait begin there */
+    size_t handled_count;             /* their replies wait */
     sks_request *handled[SKS__COBATCH];
 };
 

@@ -74,46 +74,43 @@ void sks__coworker_set_listening(struct sks__coworker *w, int listening)
 
 /* --- requests --- */
 
+static struct sks__coworker *worker_of(sks_request *request)
+{
+    struct sks__coslot *slot = sks_request_slot(request);
+
+    return slot->worker;
+}
+
+static void set_worker(sks_request *request, struct sks__coworker *w)
+{
+    struct sks__coslot *slot = sks_request_slot(request);
+
+    slot->worker = w;
+}
+
 static void run_connection(void *arg)
 {
     sks_request_run(arg);
 }
 
-/* Replies that are ready before the batch is through leave together. */
-static void run_packet(void *arg)
+static void spawn_connection(struct sks__coworker *w, sks_request *request)
 {
-    sks_request *request = arg;
-    struct sks__coslot *slot = sks_request_slot(request);
-    struct sks__coworker *w = slot->worker;
-
-    sks_request_handle(request);
-    if (w->gathering)
-        w->handled[w->handled_count++] = request;
-    else
-        sks_requests_finish(&request, 1);
-    if (w->packets-- == w->all->max_packets)
-        resume_listening(w);
-}
-
-void sks__coworker_begin(struct sks__coworker *w, sks_request *request)
-{
-    struct sks__coslot *slot = sks_request_slot(request);
-    int is_packet = sks_request_packet(request, NULL) != NULL;
     int rc;
 
-    slot->worker = w;
-    w->packets += is_packet ? 1 : 0;
-    rc = sks__loop_spawn(&w->loop, is_packet ? run_packet : run_connection,
-                         request, is_packet ? -1 : sks_request_fileno(request));
-    if (rc == 0)
-        return;
-    w->packets -= is_packet ? 1 : 0;
-    sks_request_fail(request, rc);
+    set_worker(request, w);
+    rc = sks__loop_spawn(&w->loop, run_connection, request,
+                         sks_request_fileno(request));
+    if (rc < 0)
+        sks_request_fail(request, rc);
 }
 
-static void finish_handled(void *arg)
+/* --- packets --- */
+
+/* Sends the replies of the batch, of which it is given the first request.  That
+ * waits for room in the socket, and further ones may be handled meanwhile. */
+static void finish_handled(void *first)
 {
-    struct sks__coworker *w = arg;
+    struct sks__coworker *w = worker_of(first);
     sks_request *requests[SKS__COBATCH];
     size_t n = w->handled_count;
 
@@ -122,17 +119,91 @@ static void finish_handled(void *arg)
     sks_requests_finish(requests, n);
 }
 
-static void begin_all(struct sks__coworker *w, sks_request **requests, int n)
+/* Replies that are ready before the batch is through leave together. */
+static void run_packet(struct sks__coworker *w, sks_request *request)
 {
-    w->gathering = 1;
-    for (int i = 0; i < n; i++)
-        sks__coworker_begin(w, requests[i]);
-    w->gathering = 0;
-    if (w->handled_count == 0)
+    sks_request_handle(request);
+    if (w->running_batch)
+        w->handled[w->handled_count++] = request;
+    else
+        sks_requests_finish(&request, 1);
+    if (w->packets-- == w->all->max_packets)
+        resume_listening(w);
+}
+
+/* One packet, and those that follow it in the batch until a handler waits: the
+ * rest is then for another coroutine.  Who has waited goes on when the batch is
+ * over. */
+static void run_packets(void *arg)
+{
+    sks_request *request = arg;
+    struct sks__coworker *w = worker_of(request);
+
+    run_packet(w, request);
+    while (w->running_batch && w->batch_next < w->batch_count) {
+        request = w->batch[w->batch_next++];
+        sks__loop_set_arg(request);
+        run_packet(w, request);
+    }
+    if (w->running_batch)
+        finish_handled(w->handled[0]);
+}
+
+static void spawn_packets(struct sks__coworker *w, sks_request *request)
+{
+    int rc = sks__loop_spawn(&w->loop, run_packets, request, -1);
+
+    if (rc == 0)
         return;
-    /* In a coroutine, as it may wait for room in the socket. */
-    if (sks__loop_spawn(&w->loop, finish_handled, w, -1) < 0)
-        finish_handled(w);
+    w->packets--;
+    sks_request_fail(request, rc);
+}
+
+/* What a request that waits keeps from running runs in another coroutine. */
+static void run_batch(struct sks__coworker *w, sks_request **requests, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        set_worker(requests[i], w);
+    memcpy(w->batch, requests, n * sizeof *requests);
+    w->batch_count = n;
+    w->batch_next = 0;
+    w->packets += (unsigned)n;
+    w->running_batch = 1;
+    while (w->batch_next < w->batch_count)
+        spawn_packets(w, w->batch[w->batch_next++]);
+    w->running_batch = 0;
+    /* In a coroutine, as it may wait. */
+    if (w->handled_count > 0 &&
+        sks__loop_spawn(&w->loop, finish_handled, w->handled[0], -1) < 0)
+        finish_handled(w->handled[0]);
+}
+
+/* --- both --- */
+
+static int is_packet(sks_request *request)
+{
+    return sks_request_packet(request, NULL) != NULL;
+}
+
+void sks__coworker_begin(struct sks__coworker *w, sks_request *request)
+{
+    if (!is_packet(request)) {
+        spawn_connection(w, request);
+        return;
+    }
+    set_worker(request, w);
+    w->packets++;
+    spawn_packets(w, request);
+}
+
+static void begin_all(struct sks__coworker *w, sks_request **requests, size_t n)
+{
+    if (is_packet(requests[0])) {
+        run_batch(w, requests, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        spawn_connection(w, requests[i]);
 }
 
 static void accept_some(struct sks__source *source, short events)
@@ -148,7 +219,7 @@ static void accept_some(struct sks__source *source, short events)
 
     (void)events;
     if (rc > 0)
-        begin_all(w, requests, rc);
+        begin_all(w, requests, (size_t)rc);
     if (rc < 0 && rc != SKS_ETIMEDOUT) {
         remove_listeners(w);
         sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
