@@ -229,6 +229,28 @@ void sks__loop_set_alarm(struct sks__loop *loop, struct sks__alarm *alarm,
     sks__timers_arm(&loop->timers, &alarm->timer, sks__clock_after(ms));
 }
 
+void sks__loop_set_task(struct sks__loop *loop, struct sks__task *task)
+{
+    if (task->set)
+        return;
+    task->set = 1;
+    task->next = loop->tasks;
+    loop->tasks = task;
+}
+
+/* What a task sets is for the turn after this one. */
+static void run_tasks(struct sks__loop *loop)
+{
+    struct sks__task *task = loop->tasks, *next;
+
+    loop->tasks = NULL;
+    for (; task != NULL; task = next) {
+        next = task->next;
+        task->set = 0;
+        task->run(task);
+    }
+}
+
 static void ring_due(struct sks__loop *loop)
 {
     struct sks__timer *timer;
@@ -313,7 +335,7 @@ static int take_events(struct sks__loop *loop, struct sks__poller_event *events,
 static int await_events(struct sks__loop *loop,
                         struct sks__poller_event *events)
 {
-    int ms = left_ms(loop), n = 0;
+    int left = left_ms(loop), ms = loop->tasks != NULL ? 0 : left, n = 0;
     int spins = loop->spin_us > 0 && ms != 0;
     int64_t until = spins ? sks__clock_us() + loop->spin_us : 0;
 
@@ -340,6 +362,7 @@ int sks__loop_turn(struct sks__loop *loop)
         look_ahead(&events[i], n - i - 1);
         source->ready(source, events[i].events);
     }
+    run_tasks(loop);
     ring_due(loop);
     end_turn(loop);
     return 0;

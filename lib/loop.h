@@ -32,6 +32,14 @@ struct sks__alarm {
     void (*ring)(struct sks__alarm *alarm);
 };
 
+/* Something to be called for in the next turn; zeroed but for run.  Embedded as
+ * a source is. */
+struct sks__task {
+    struct sks__task *next;
+    int set;
+    void (*run)(struct sks__task *task);
+};
+
 /* The owner opens and closes it. */
 struct sks__loop {
     struct sks__poller poller;
@@ -43,6 +51,7 @@ struct sks__loop {
     struct sks__fiber *timed;   /* began to wait in this turn, not for ever */
     int64_t now;                /* when it began */
     unsigned turn;              /* counts them */
+    struct sks__task *tasks;    /* of the next turn */
     struct sks__fiber **chunks; /* arrays of fibers, to be freed */
     size_t chunk_count;
     size_t running; /* coroutines that have not ended, or have receptions */
@@ -76,6 +85,10 @@ int sks__loop_spawn(struct sks__loop *loop, void (*fn)(void *), void *arg,
 /* Rings after ms milliseconds. */
 void sks__loop_set_alarm(struct sks__loop *loop, struct sks__alarm *alarm,
                          int ms);
+
+/* Runs the task, once, when the next turn has dealt with what happened, for
+ * which that turn does not wait. */
+void sks__loop_set_task(struct sks__loop *loop, struct sks__task *task);
 
 /* Waits until fd has one of the poll(2) events, or ms milliseconds passed (-1:
  * for ever); fd -1: only for the time.  Inside a coroutine of any loop others

@@ -7,6 +7,7 @@
 
 #include "helpers.h"
 #include "loop.h"
+#include "optimism.h"
 #include "wakeup.h"
 
 #include <sockserver/strategy.h>
@@ -40,6 +41,9 @@ struct sks__coroutines {
 struct sks__colistener {
     struct sks__source source;
     struct sks__coworker *worker;
+    struct sks__task task; /* to look at it without a wait */
+    struct sks__optimism optimism;
+    int away; /* not in the poller just now */
 };
 
 /* What the thread that serves has to do beside turning a loop: calls are of the
@@ -73,7 +77,7 @@ struct sks__coworker {
     struct sks__alarm rested;
     struct sks__coduty duty; /* here, as events may come late */
     struct sks__colistener listeners[SKS__COLISTENERS_MAX];
-    size_t listener_count; /* in the poller */
+    size_t listener_count; /* that it looks at */
     int listening;         /* counted among those */
     int stopping;
     unsigned packets; /* taken, and not handled */

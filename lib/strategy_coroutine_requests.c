@@ -7,9 +7,14 @@
 /* How long listeners rest when the system lacks resources. */
 enum { REST_MS = 100 };
 
+/* After how many tries that found packets their listener leaves the poller: the
+ * system goes through its entries at each packet, as lookout.h says. */
+enum { TRIES_TO_LEAVE = 8 };
+
 /* --- listening --- */
 
 static void accept_some(struct sks__source *source, short events);
+static void try_again(struct sks__task *task);
 
 /* One that cannot be waited for now is tried again after a rest: perhaps no
  * other worker has it. */
@@ -24,6 +29,9 @@ static void add_listeners(struct sks__coworker *w)
 
         l->worker = w;
         l->source.ready = accept_some;
+        l->task.run = try_again;
+        l->optimism = (struct sks__optimism){.found = 0};
+        l->away = 0;
         if (sks__poller_add_shared(&w->loop.poller, &l->source.node, fd) < 0) {
             sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
             break;
@@ -32,11 +40,24 @@ static void add_listeners(struct sks__coworker *w)
     }
 }
 
+static void leave(struct sks__colistener *l)
+{
+    if (!l->away)
+        sks__poller_remove(&l->worker->loop.poller, &l->source.node);
+    l->away = 1;
+}
+
 static void remove_listeners(struct sks__coworker *w)
 {
     while (w->listener_count > 0)
-        sks__poller_remove(&w->loop.poller,
-                           &w->listeners[--w->listener_count].source.node);
+        leave(&w->listeners[--w->listener_count]);
+}
+
+/* Requests cannot be had for a while. */
+static void rest(struct sks__coworker *w)
+{
+    remove_listeners(w);
+    sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
 }
 
 /* Takes up the listeners again, if none is waited for. */
@@ -206,24 +227,71 @@ static void begin_all(struct sks__coworker *w, sks_request **requests, size_t n)
         spawn_connection(w, requests[i]);
 }
 
-static void accept_some(struct sks__source *source, short events)
+/* --- taking --- */
+
+/* Waits for the listener again: 0 or an error. */
+static int come_back(struct sks__colistener *l)
 {
-    struct sks__colistener *l =
-        SKS__LIST_ENTRY(source, struct sks__colistener, source);
+    int rc = 0;
+
+    if (l->away)
+        rc = sks__poller_add_shared(&l->worker->loop.poller, &l->source.node,
+                                    l->source.node.fd);
+    if (rc == 0)
+        l->away = 0;
+    return rc;
+}
+
+/* How a listener for packets is looked at the next time, after a look that
+ * found something or not. */
+static void plan(struct sks__colistener *l, int found)
+{
+    struct sks__coworker *w = l->worker;
+
+    sks__optimism_note(&l->optimism, found);
+    if (l->optimism.tries == TRIES_TO_LEAVE)
+        leave(l);
+    if (sks__optimism_tries(&l->optimism, 0))
+        sks__loop_set_task(&w->loop, &l->task);
+    else if (come_back(l) < 0)
+        rest(w);
+}
+
+static void take_from(struct sks__colistener *l)
+{
     struct sks__coworker *w = l->worker;
     sks_request *requests[SKS__COBATCH];
     size_t room = w->all->max_packets - w->packets;
+    int has_packets = 0;
     int rc = sks_server_get_requests(w->all->server, (size_t)(l - w->listeners),
                                      requests,
                                      room < SKS__COBATCH ? room : SKS__COBATCH);
 
-    (void)events;
-    if (rc > 0)
+    if (rc > 0) {
+        has_packets = is_packet(requests[0]);
         begin_all(w, requests, (size_t)rc);
-    if (rc < 0 && rc != SKS_ETIMEDOUT) {
-        remove_listeners(w);
-        sks__loop_set_alarm(&w->loop, &w->rested, REST_MS);
     }
-    if (w->packets >= w->all->max_packets)
+    if (rc < 0 && rc != SKS_ETIMEDOUT)
+        rest(w);
+    else if (w->packets >= w->all->max_packets)
         remove_listeners(w);
+    else if (has_packets || l->optimism.trying)
+        plan(l, rc > 0);
+}
+
+static void accept_some(struct sks__source *source, short events)
+{
+    (void)events;
+    take_from(SKS__LIST_ENTRY(source, struct sks__colistener, source));
+}
+
+/* Unless the listener was given up meanwhile. */
+static void try_again(struct sks__task *task)
+{
+    struct sks__colistener *l =
+        SKS__LIST_ENTRY(task, struct sks__colistener, task);
+
+    if (l->optimism.trying &&
+        l < l->worker->listeners + l->worker->listener_count)
+        take_from(l);
 }

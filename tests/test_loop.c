@@ -118,6 +118,54 @@ static void a_wait_ends_when_its_time_is_over(void **state)
     assert_string_equal(trace, "own0 other0 none0 ");
 }
 
+/* --- tasks --- */
+
+struct teller {
+    struct sks__task task;
+    int left; /* how often it sets itself again */
+};
+
+static void tell_again(struct sks__task *task)
+{
+    struct teller *t = SKS__LIST_ENTRY(task, struct teller, task);
+
+    tell("task", t->left);
+    if (t->left-- > 0)
+        sks__loop_set_task(&loop, task);
+}
+
+static void a_task_runs_once_in_the_next_turn(void **state)
+{
+    struct teller teller = {.task.run = tell_again};
+    struct waiter reader = {"read", ends[0], POLLIN, -1};
+
+    (void)state;
+    sks__loop_set_task(&loop, &teller.task);
+    sks__loop_set_task(&loop, &teller.task);
+    assert_string_equal(trace, "");
+    assert_int_equal(sks__loop_turn(&loop), 0); /* which waits for nothing */
+    assert_string_equal(trace, "task0 ");
+    say("x");
+    spawn(&reader, ends[0]);
+    turn_to_the_end();
+    assert_string_equal(trace, "task0 read1 ");
+}
+
+static void a_task_that_sets_itself_lets_others_go_on(void **state)
+{
+    struct teller teller = {.task.run = tell_again, .left = 2};
+    struct waiter reader = {"read", ends[0], POLLIN, -1};
+
+    (void)state;
+    spawn(&reader, ends[0]);
+    sks__loop_set_task(&loop, &teller.task);
+    assert_int_equal(sks__loop_turn(&loop), 0);
+    say("x");
+    assert_int_equal(sks__loop_turn(&loop), 0);
+    assert_int_equal(sks__loop_turn(&loop), 0);
+    assert_string_equal(trace, "task2 read1 task1 task0 ");
+}
+
 /* --- the same descriptor --- */
 
 static void several_may_wait_for_the_same_descriptor(void **state)
@@ -581,6 +629,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_wait_ends_with_its_event),
         TEST(a_wait_ends_when_its_time_is_over),
+        TEST(a_task_runs_once_in_the_next_turn),
+        TEST(a_task_that_sets_itself_lets_others_go_on),
         TEST(several_may_wait_for_the_same_descriptor),
         TEST(one_waits_for_what_another_is_about),
         TEST(one_is_about_what_another_waits_for),

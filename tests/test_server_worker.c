@@ -182,22 +182,28 @@ static unsigned three_sets(const sks_server *server, const void *config)
     return SETS;
 }
 
+/* The server's strategy, and that of its workers. */
+static sks_strategy with_sets = {.size = sizeof with_sets,
+                                 .name = "with-sets",
+                                 .process_request = unit_process_none,
+                                 .listener_sets = three_sets};
+
+static void use_sets(int (*serve)(void *, sks_server *))
+{
+    with_sets.serve = serve;
+    sks_server_set_strategy(test.server, &with_sets, NULL);
+    test.worker.strategy = &with_sets;
+}
+
 static void the_listeners_of_other_workers_are_closed_in_it(void **state)
 {
-    static const sks_strategy strategy = {.size = sizeof strategy,
-                                          .name = "looking",
-                                          .process_request = unit_process_none,
-                                          .serve = serve_and_look,
-                                          .listener_sets = three_sets};
-
     (void)state;
-    sks_server_set_strategy(test.server, &strategy, NULL);
+    use_sets(serve_and_look);
     assert_int_equal(sks_server_bind(test.server), 0);
     for (size_t i = 0; i < SETS; i++) {
         listeners[i] = sks_server_listener_fileno(test.server, i);
         assert_true(is_listener(listeners[i]));
     }
-    test.worker.strategy = &strategy;
     test.worker.number = MINE;
     expect_work(0);
     for (size_t i = 0; i < SETS; i++)
@@ -221,24 +227,18 @@ static int serve_and_compare(void *self, sks_server *server)
 
 static void each_worker_knows_all_addresses_in_their_order(void **state)
 {
-    static const sks_strategy strategy = {.size = sizeof strategy,
-                                          .name = "comparing",
-                                          .process_request = unit_process_none,
-                                          .serve = serve_and_compare,
-                                          .listener_sets = three_sets};
     struct sockaddr_in any = {.sin_family = AF_INET};
     int fd = __real_socket(AF_INET, SOCK_STREAM, 0);
 
     (void)state;
     assert_return_code(__real_bind(fd, (struct sockaddr *)&any, sizeof any),
                        errno);
-    sks_server_set_strategy(test.server, &strategy, NULL);
+    use_sets(serve_and_compare);
     sks_server_add_fd(test.server, fd);
     assert_int_equal(sks_server_bind(test.server), 0);
     for (size_t i = 0; i < 2; i++)
         snprintf(addresses[i], sizeof addresses[i], "%s",
                  sks_server_address(test.server, i));
-    test.worker.strategy = &strategy;
     for (test.worker.number = 1; test.worker.number <= SETS;
          test.worker.number++)
         expect_work(0);

@@ -158,6 +158,35 @@ static void each_client_of_a_batch_gets_its_own_reply(void **state)
     }
 }
 
+static int echo_packet(sks_request *request)
+{
+    size_t n;
+    const char *packet = sks_request_packet(request, &n);
+
+    return sks_wfile_write(sks_request_wfile(request), packet, n);
+}
+
+/* A busy worker leaves the socket's queue of those who wait, and comes back. */
+static void packets_are_answered_in_storms_and_one_by_one(void **state)
+{
+    enum { STORMS = 3, MANY = 150, FEW = 5 };
+    int fd;
+
+    (void)state;
+    serve(SOCK_DGRAM, echo_packet);
+    fd = serving_client(SOCK_DGRAM);
+    for (int i = 0; i < STORMS; i++) {
+        for (int n = 0; n < MANY; n++)
+            client_say(fd, "storm");
+        for (int n = 0; n < MANY; n++)
+            client_expect(fd, "storm");
+        for (int n = 0; n < FEW; n++) {
+            client_say(fd, "calm");
+            client_expect(fd, "calm");
+        }
+    }
+}
+
 /* --- stacks --- */
 
 static int large_handle(sks_request *request)
@@ -305,6 +334,7 @@ int main(void)
         TEST(no_more_packets_than_the_limit_are_under_way),
         TEST(packets_beyond_the_limit_and_the_queue_are_lost),
         TEST(each_client_of_a_batch_gets_its_own_reply),
+        TEST(packets_are_answered_in_storms_and_one_by_one),
         TEST(stacks_are_as_large_as_the_config_says),
         TEST(one_worker_is_the_thread_that_serves),
         TEST(a_request_goes_on_in_a_thread_when_serving_has_ended),
