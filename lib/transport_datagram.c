@@ -189,26 +189,34 @@ static int get_requests(struct sks__listener *l, sks_server *server,
 
 /* --- replying --- */
 
-/* Until the socket takes the packet.  The socket of a Unix server is writable
- * even when the receiver's queue is full, so each try also lets time pass. */
-static int send_patiently(sks_request *r, const struct msghdr *msg)
+/* One try: 0, -EAGAIN if there is no room now, or why it is in vain. */
+static int send_once(sks_request *r, const struct msghdr *msg)
+{
+    ssize_t n;
+
+    do
+        n = sendmsg(r->stream.fd, msg, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return 0;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+        return -EAGAIN;
+    return sks__error_is_peer_gone(-errno) ? SKS_ECLOSED : -errno;
+}
+
+/* The same until the socket takes the packet.  That of a Unix server is
+ * writable even when the receiver's queue is full, so each try also lets time
+ * pass. */
+static int send_later(sks_request *r, const struct msghdr *msg)
 {
     int64_t until = sks__clock_after(r->stream.timeout_ms);
-    int pause_ms = 1;
+    int pause_ms = 1, rc = -EAGAIN;
 
     if (r->stream.deadline < until)
         until = r->stream.deadline;
-    for (;;) {
-        ssize_t n = sendmsg(r->stream.fd, msg, MSG_NOSIGNAL);
+    while (rc == -EAGAIN) {
         int left = sks__clock_left_ms(until);
-        int rc;
 
-        if (n >= 0)
-            return 0;
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
-            return sks__error_is_peer_gone(-errno) ? SKS_ECLOSED : -errno;
         if (left == 0)
             return SKS_ETIMEDOUT;
         if (left > 0 && left < pause_ms)
@@ -217,7 +225,17 @@ static int send_patiently(sks_request *r, const struct msghdr *msg)
         if (rc < 0)
             return rc;
         pause_ms = pause_ms < 16 ? pause_ms * 2 : pause_ms;
+        rc = send_once(r, msg);
     }
+    return rc;
+}
+
+/* The clock is for those that do not leave at once. */
+static int send_patiently(sks_request *r, const struct msghdr *msg)
+{
+    int rc = send_once(r, msg);
+
+    return rc == -EAGAIN ? send_later(r, msg) : rc;
 }
 
 /* A reply on its way; filled by compose(), which it may not be moved after. */
