@@ -231,6 +231,7 @@ static void free_spares(sks_server *server)
 
 static void free_rooms(sks_server *server)
 {
+    sks__packets_free(atomic_load(&server->handy_room));
     while (server->rooms != NULL) {
         struct sks__packets *room = server->rooms;
 

@@ -137,6 +137,7 @@ struct sks_server {
     atomic_llong paused_until;  /* for want of resources; a moment */
     int64_t turn_by;            /* the strategy wants a turn until then */
     int serve_error;            /* the strategy cannot go on */
+    struct sks__packets *_Atomic handy_room; /* needs no lock */
 
     int fault; /* the first setter's; sticks */
     int bound, closed;
@@ -160,7 +161,8 @@ struct sks_server {
     struct sks__layout layout; /* set once, with the first booking */
     struct sks__list requests; /* bookings of those that may be interrupted */
     void *spares; /* memory of requests that ended, linked by its first word */
-    struct sks__packets *rooms; /* that nobody receives into just now */
+    struct sks__packets *rooms; /* that nobody receives into just now, beside
+                                   the handy one */
     unsigned spare_count;
     int serving;             /* a thread is in the default loop or serve */
     pthread_t server_thread; /* which */

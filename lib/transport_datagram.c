@@ -102,10 +102,9 @@ static size_t reply_max(const struct sks__listener *l)
 
 /* --- receiving --- */
 
-/* Room to receive into, that give_room() takes back; NULL when out of memory.
- * It is the copy out of it that the request owns: most packets are far smaller
- * than the largest. */
-static struct sks__packets *take_room(sks_server *server)
+/* One that is left when the handy one is in use, or a new one; NULL when out of
+ * memory. */
+static struct sks__packets *another_room(sks_server *server)
 {
     struct sks__packets *room;
 
@@ -118,8 +117,22 @@ static struct sks__packets *take_room(sks_server *server)
                         : sks__packets_new(server->options.max_packet_size);
 }
 
+/* Room to receive into, that give_room() takes back; NULL when out of memory.
+ * It is the copy out of it that the request owns: most packets are far smaller
+ * than the largest. */
+static struct sks__packets *take_room(sks_server *server)
+{
+    struct sks__packets *room = atomic_exchange(&server->handy_room, NULL);
+
+    return room != NULL ? room : another_room(server);
+}
+
 static void give_room(sks_server *server, struct sks__packets *room)
 {
+    struct sks__packets *none = NULL;
+
+    if (atomic_compare_exchange_strong(&server->handy_room, &none, room))
+        return;
     pthread_mutex_lock(&server->lock);
     room->next = server->rooms;
     server->rooms = room;
