@@ -43,7 +43,9 @@ struct sks__colistener {
     struct sks__coworker *worker;
     struct sks__task task; /* to look at it without a wait */
     struct sks__optimism optimism;
-    int away; /* not in the poller just now */
+    int away;          /* not in the poller just now */
+    unsigned alone;    /* so many connections more are taken one by one */
+    unsigned patience; /* and how many were after the last look in vain */
 };
 
 /* What the thread that serves has to do beside turning a loop: calls are of the

@@ -11,6 +11,9 @@ enum { REST_MS = 100 };
  * system goes through its entries at each packet, as lookout.h says. */
 enum { TRIES_TO_LEAVE = 8 };
 
+/* For so many connections in a row, at most, nobody looks for further ones. */
+enum { ALONE_MOST = 15 };
+
 /* --- listening --- */
 
 static void accept_some(struct sks__source *source, short events);
@@ -257,18 +260,46 @@ static void plan(struct sks__colistener *l, int found)
         rest(w);
 }
 
+/* How many requests to ask a listener for.  Connections are accepted one by
+ * one, and that there is no further one costs a system call: after each time
+ * that it was in vain the loop looks for a second one more rarely.  A listener
+ * that has more of them says so again in the next turn. */
+static size_t how_many(struct sks__colistener *l)
+{
+    const struct sks__coworker *w = l->worker;
+    size_t room = w->all->max_packets - w->packets;
+
+    if (l->alone > 0) {
+        l->alone--;
+        return 1;
+    }
+    return room < SKS__COBATCH ? room : SKS__COBATCH;
+}
+
+/* That many were asked for, and so many came. */
+static void learn(struct sks__colistener *l, size_t asked, size_t got,
+                  int has_packets)
+{
+    if (asked == 1)
+        return; /* not looked for */
+    l->patience = got == 1 && !has_packets ? 2 * l->patience + 1 : 0;
+    if (l->patience > ALONE_MOST)
+        l->patience = ALONE_MOST;
+    l->alone = l->patience;
+}
+
 static void take_from(struct sks__colistener *l)
 {
     struct sks__coworker *w = l->worker;
     sks_request *requests[SKS__COBATCH];
-    size_t room = w->all->max_packets - w->packets;
+    size_t n = how_many(l);
     int has_packets = 0;
     int rc = sks_server_get_requests(w->all->server, (size_t)(l - w->listeners),
-                                     requests,
-                                     room < SKS__COBATCH ? room : SKS__COBATCH);
+                                     requests, n);
 
     if (rc > 0) {
         has_packets = is_packet(requests[0]);
+        learn(l, n, (size_t)rc, has_packets);
         begin_all(w, requests, (size_t)rc);
     }
     if (rc < 0 && rc != SKS_ETIMEDOUT)

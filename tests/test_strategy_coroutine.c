@@ -241,6 +241,23 @@ static void one_worker_is_the_thread_that_serves(void **state)
     client_expect(fd, "done\n");
 }
 
+static int done_handle(sks_request *request)
+{
+    return sks_wfile_puts(sks_request_wfile(request), "done\n");
+}
+
+enum { CLIENTS = 48 };
+
+static void who_comes_alone_is_seldom_looked_for_in_vain(void **state)
+{
+    (void)state;
+    serve(SOCK_STREAM, done_handle);
+    fault_clear();
+    for (int i = 0; i < CLIENTS; i++)
+        client_expect(serving_client(SOCK_STREAM), "done\n");
+    assert_in_range(fault_calls(FAULT_ACCEPT), CLIENTS, CLIENTS + CLIENTS / 3);
+}
+
 /* Also in that a request cannot close its own server. */
 static void a_request_goes_on_in_a_thread_when_serving_has_ended(void **state)
 {
@@ -337,6 +354,7 @@ int main(void)
         TEST(packets_are_answered_in_storms_and_one_by_one),
         TEST(stacks_are_as_large_as_the_config_says),
         TEST(one_worker_is_the_thread_that_serves),
+        TEST(who_comes_alone_is_seldom_looked_for_in_vain),
         TEST(a_request_goes_on_in_a_thread_when_serving_has_ended),
         TEST(what_came_while_serving_is_read_afterwards),
         TEST(a_request_handled_alone_has_a_thread),
