@@ -63,7 +63,7 @@ static char *own_memory(const struct sks__buffer *b, size_t size)
 
     if (data == NULL)
         data = malloc(size);
-    if (data != NULL)
+    if (data != NULL && b->data != NULL)
         memcpy(data, b->data, b->end);
     return data;
 }
@@ -91,7 +91,7 @@ static __attribute__((cold)) int make_room(struct sks__buffer *b, size_t n)
 
     if (n > SKS__BUFFER_MAX - held)
         return -ENOMEM;
-    if (b->start > 0) {
+    if (b->start > 0 && b->data != NULL) {
         memmove(b->data, b->data + b->start, held);
         b->start = 0;
         b->end = held;
