@@ -84,7 +84,7 @@ static int grow(struct sks__buffer *b, size_t need)
     return 0;
 }
 
-/* As sks__buffer_reserve(), where there is neither room nor a spare. */
+/* As sks__buffer_reserve(), where there is memory but too little room. */
 static __attribute__((cold)) int make_room(struct sks__buffer *b, size_t n)
 {
     size_t held = sks__buffer_len(b);
@@ -101,14 +101,15 @@ static __attribute__((cold)) int make_room(struct sks__buffer *b, size_t n)
 
 int sks__buffer_reserve(struct sks__buffer *b, size_t n)
 {
-    void *spare;
-
     if (b->size - b->end >= n)
         return 0;
-    spare = b->data == NULL ? take_spare(n) : NULL;
-    if (spare == NULL)
+    if (b->data != NULL)
         return make_room(b, n);
-    b->data = spare;
+    b->data = take_spare(n);
+    if (b->data == NULL && n <= SKS__BUFFER_MAX)
+        b->data = malloc(n);
+    if (b->data == NULL)
+        return -ENOMEM;
     b->size = (unsigned)n;
     return 0;
 }
