@@ -54,9 +54,24 @@ class Program:
         return int(re.search(r":(\d+)[ ,]", self.announced).group(1))
 
     def end(self):
-        """Sends SIGTERM; returns the exit status."""
+        """Sends SIGTERM; returns the exit status.
+
+        ThreadSanitizer may keep a signal back while its thread sleeps, and then
+        the program's handler has not run: there alone it is sent again.
+        """
         self.process.send_signal(signal.SIGTERM)
+        if self.has_thread_sanitizer():
+            try:
+                return self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                print("ThreadSanitizer keeps SIGTERM back: sent again")
+                self.process.send_signal(signal.SIGTERM)
         return self.status()
+
+    def has_thread_sanitizer(self):
+        """Whether the program was built with it."""
+        with open(self.process.args[0], "rb") as program:
+            return b"__tsan_init" in program.read()
 
     def status(self):
         """Waits for the end of the program."""
