@@ -59,8 +59,9 @@ class Program:
         ThreadSanitizer may keep a signal back while its thread sleeps, and then
         the program's handler has not run: there alone it is sent again.
         """
+        keeps_signals_back = self.has_thread_sanitizer()
         self.process.send_signal(signal.SIGTERM)
-        if self.has_thread_sanitizer():
+        if keeps_signals_back:
             try:
                 return self.process.wait(5)
             except subprocess.TimeoutExpired:
@@ -69,9 +70,13 @@ class Program:
         return self.status()
 
     def has_thread_sanitizer(self):
-        """Whether the program was built with it."""
-        with open(self.process.args[0], "rb") as program:
-            return b"__tsan_init" in program.read()
+        """Whether the program was built with it; a shell that started the
+        program has become it."""
+        try:
+            program = pathlib.Path("/proc", str(self.process.pid), "exe")
+            return b"__tsan_init" in program.read_bytes()
+        except OSError:
+            return False  # It has ended already.
 
     def status(self):
         """Waits for the end of the program."""
