@@ -35,17 +35,17 @@ int sks__children_open(struct sks__children *c)
 }
 
 /* Without a trace, which would copy a page in a forked child. */
-static void close_all(const struct sks__children *c)
+static void close_all(const struct sks__children *c, void (*close_one)(int fd))
 {
-    sks__fd_close(c->ready_fd);
+    close_one(c->ready_fd);
     for (struct sks__child *child = sks__children_first(c); child != c->young;
          child = sks__children_next(c, child))
-        sks__fd_close(child->fd);
+        close_one(child->fd);
 }
 
 void sks__children_close(struct sks__children *c)
 {
-    close_all(c);
+    close_all(c, sks__fd_close);
     c->ready_fd = -1;
     c->young = NULL;
     sks__list_init(&c->running);
@@ -83,7 +83,7 @@ int sks__children_fork(struct sks__children *c, struct sks__child *child)
     if (pid < 0)
         return -errno;
     if (pid == 0) {
-        close_all(c);
+        close_all(c, sks__fd_close_inherited);
         return 0;
     }
     child->pid = pid;

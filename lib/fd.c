@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -73,14 +72,6 @@ int sks__fd_spin(int fd, short events, int us)
 int sks__fd_set_option(int fd, int level, int name, int value)
 {
     return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
-}
-
-int sks__fd_holds_bytes(int socket)
-{
-    int unread = 0;
-
-    return (ioctl(socket, FIONREAD, &unread) == 0 && unread > 0) ||
-           sks__fd_unsent(socket) > 0;
 }
 
 int sks__fd_set_time_limit(int fd, int name, int ms)

@@ -79,6 +79,9 @@ ssize_t sks__fd_write_all(int file, const void *buf, size_t n);
 
 /* --- fd_linux.c, fd_posix.c --- */
 
+/* The same in a forked child, of what it inherited. */
+void sks__fd_close_inherited(int fd);
+
 /* True where a blocking read or write can wait with a time limit in itself,
  * so that no poll(2) is needed before it. */
 extern const int sks__fd_has_time_limits;
@@ -135,7 +138,7 @@ void sks__fd_tunnel_close(struct sks__fd_tunnel *t);
  * system does not tell. */
 int sks__fd_unsent(int socket);
 
-/* True if the socket has input that nobody read, or unsent bytes. */
+/* False if the socket has neither input that nobody read nor unsent bytes. */
 int sks__fd_holds_bytes(int socket);
 
 /* Ends reading, in each process that has the connection.  On Linux one that has

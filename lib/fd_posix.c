@@ -28,6 +28,11 @@ static int prepare(int fd, enum sks__fd_mode mode)
     return fd;
 }
 
+void sks__fd_close_inherited(int fd)
+{
+    sks__fd_close(fd);
+}
+
 int sks__fd_socket(int family, int type)
 {
     return prepare(socket(family, type, 0), SKS__FD_NONBLOCKING);
@@ -130,6 +135,13 @@ int sks__fd_gather(const int *fds, size_t n)
 {
     (void)fds, (void)n;
     return -ENOTSUP;
+}
+
+/* What is unsent, POSIX does not tell. */
+int sks__fd_holds_bytes(int socket)
+{
+    (void)socket;
+    return 1;
 }
 
 int sks__fd_unsent(int socket)

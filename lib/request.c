@@ -139,7 +139,8 @@ static void close_all(sks_request *const *requests, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (requests[i]->exposed && requests[i]->running)
             sks__server_conceal(server);
-        requests[i]->listener->transport->close_request(requests[i]);
+        if (!requests[i]->closes_at_exit)
+            requests[i]->listener->transport->close_request(requests[i]);
     }
     if (server->detached)
         return; /* the process ends: freeing would only copy pages for it */

@@ -61,6 +61,7 @@ struct sks_request {
     pthread_t runner;        /* who took it, then who runs it */
     int linger_ms;           /* see sks_request_set_linger_ms() */
     int has_peer_text;
+    int closes_at_exit; /* the process ends with it */
     void *self;
     struct sks__packet packet;
     char peer_text[SKS__ADDRESS_TEXT]; /* once it was asked for */

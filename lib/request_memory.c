@@ -119,7 +119,8 @@ void sks__requests_free_spares(sks_server *server)
 /* The first request, unless it is large, and the first bookings. */
 static void lay_desk(sks_server *server)
 {
-    size_t room = SKS__SERVER_SIZE - offsetof(sks_server, desk);
+    size_t room =
+        SKS__SERVER_SIZE - SKS__CHILDS_START - offsetof(sks_server, desk);
     char *at = server->desk;
     size_t size;
 
@@ -181,7 +182,8 @@ static void init(sks_request *r, sks_server *server,
     r->booking = booking;
     r->server = server;
     r->listener = listener;
-    r->result = r->exposed = r->linger_ms = r->has_peer_text = 0;
+    r->result = r->exposed = r->linger_ms = 0;
+    r->has_peer_text = r->closes_at_exit = 0;
     atomic_init(&r->running, 0);
     r->packet.bytes = NULL;
     r->packet.len = r->packet.destination.len = 0;

@@ -48,7 +48,7 @@ int sks__server_fail(sks_server *server, int rc, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(server->error, sizeof server->error, format, args);
+    vsnprintf(server->error, SKS__ERROR_SIZE, format, args);
     va_end(args);
     return rc;
 }
@@ -106,6 +106,7 @@ static void close_locks(sks_server *server)
 
 static void free_structs(sks_server *server)
 {
+    free(server->error);
     free(server->listeners);
     free(server);
 }
@@ -113,14 +114,16 @@ static void free_structs(sks_server *server)
 /* The struct with its defaults and no descriptors; NULL when out of memory. */
 static sks_server *server_new(int socktype)
 {
-    sks_server *server = aligned_alloc(SKS__SERVER_SIZE, SKS__SERVER_SIZE);
+    sks_server *server =
+        aligned_alloc(SKS__SERVER_SIZE, SKS__SERVER_SIZE + SKS__CHILDS_ROOM);
 
     if (server == NULL)
         return NULL;
     memset(server, 0, SKS__SERVER_SIZE);
     server->listeners = calloc(SKS__LISTENERS_MAX, sizeof *server->listeners);
-    if (server->listeners == NULL) {
-        free(server);
+    server->error = calloc(1, SKS__ERROR_SIZE);
+    if (server->listeners == NULL || server->error == NULL) {
+        free_structs(server);
         return NULL;
     }
     server->socktype = socktype;
@@ -226,7 +229,6 @@ static void free_spares(sks_server *server)
 {
     sks__requests_free_spares(server);
     sks__pool_close(&server->bookings);
-    sks__buffer_free(&server->childs_buffer);
 }
 
 static void free_rooms(sks_server *server)

@@ -25,14 +25,22 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* What went wrong, in words. */
+enum { SKS__ERROR_SIZE = 256 };
+
 /* No server needs more, and arrays of descriptors to poll fit on a stack. */
 enum { SKS__LISTENERS_MAX = 64 };
 
 /* How many ended requests' memory is kept. */
 enum { SKS__SPARES_MAX = 128 };
 
-/* A page, or a part of one, on machines with larger ones. */
-enum { SKS__SERVER_SIZE = 4096 };
+/* A page, or a part of one, on machines with larger ones; and the room for what
+ * a forked child reads, of which the beginning lies on that page. */
+enum {
+    SKS__SERVER_SIZE = 4096,
+    SKS__CHILDS_START = 256,
+    SKS__CHILDS_ROOM = 8192
+};
 
 /* More workers are a mistake. */
 enum { SKS__WORKERS_MAX = 1024 * 1024 };
@@ -102,7 +110,9 @@ struct sks__shared {
  *
  * It has a page of its own with a desk at its end, where the first request and
  * the first bookings lie: a parent of forked children, which pays for each page
- * that it writes to between two forks, writes to this one alone. */
+ * that it writes to between two forks, writes to this one alone.  A child pays
+ * likewise, so what it reads begins at the end of the page, and goes on in
+ * memory that nobody touched before. */
 struct sks_server {
     sks_handler handler;
     sks_strategy strategy;
@@ -141,12 +151,9 @@ struct sks_server {
 
     int fault; /* the first setter's; sticks */
     int bound, closed;
-    atomic_int owner;                 /* the process that made it, bound it or
-                                         serves */
-    int detached;                     /* in a forked child, for one request */
-    sks_request *kept;                /* which, or NULL */
-    struct sks__buffer childs_buffer; /* for it; allocated by the parent, since
-                                         a child's allocator copies pages */
+    atomic_int owner;  /* the process that made it, bound it or serves */
+    int detached;      /* in a forked child, for one request */
+    sks_request *kept; /* which, or NULL */
     atomic_uint holds;
 
     int worker;               /* in a forked child that gets requests itself */
@@ -173,7 +180,7 @@ struct sks_server {
     int broken_by;                      /* its error */
 
     struct sks__listener *listeners; /* room for SKS__LISTENERS_MAX */
-    char error[256];
+    char *error;                     /* SKS__ERROR_SIZE bytes */
     alignas(SKS__CACHE_LINE) char desk[];
 };
 

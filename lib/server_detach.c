@@ -54,8 +54,21 @@ static void let_go_of_listeners(const sks_server *server,
         const struct sks__listener *l = &server->listeners[i];
 
         if (!is_needed(l, keep) && !sks__server_has_let_go(server, l))
-            sks__fd_close(l->fd);
+            sks__fd_close_inherited(l->fd);
     }
+}
+
+/* What a request has not read yet of its connection finds memory that costs the
+ * child no page of its own, as far as it is little. */
+static void lend_room(sks_server *server, sks_request *keep)
+{
+    struct sks__buffer *b = &keep->rfile.buffer;
+    size_t n = server->options.rbufsize;
+
+    if (b->data == NULL && n <= SKS__CHILDS_START + SKS__CHILDS_ROOM)
+        sks__buffer_lend(b,
+                         (char *)server + SKS__SERVER_SIZE - SKS__CHILDS_START,
+                         n);
 }
 
 void sks_server_detach(sks_server *server, sks_request *keep)
@@ -67,6 +80,6 @@ void sks_server_detach(sks_server *server, sks_request *keep)
     sks__server_drop_requests(server, keep);
     sks__fd_close(server->gathered_fd);
     server->gathered_fd = -1;
-    sks__buffer_keep(1);
-    sks__buffer_free(&server->childs_buffer);
+    if (keep != NULL)
+        lend_room(server, keep);
 }

@@ -78,6 +78,7 @@ void sks_request_hand_over(sks_request *r)
 void sks_request_take_over(sks_request *r)
 {
     r->stream.shared = 0;
+    r->closes_at_exit = 1;
 }
 
 void sks_slot_end(sks_server *server, void *slot, int error)

@@ -152,11 +152,10 @@ static int process_from(sks_server *server, struct sks__listener *l)
     return rc == -EAGAIN ? 0 : rc < 0 ? rc : 1;
 }
 
-/* What follows the wait of a turn: 1 if a request came, 0, or an error. */
-static int process_next(sks_server *server, const struct watch *w)
+/* What follows the wait of a turn, which found a listener ready, or none: 1 if
+ * a request came, 0, or an error. */
+static int process_next(sks_server *server, struct sks__listener *l)
 {
-    struct sks__listener *l = ready_listener(server, w);
-
     if (sks_server_stopping(server))
         return 0;
     if (l != NULL)
@@ -183,9 +182,13 @@ static int try_next(sks_server *server)
     return rc;
 }
 
-/* What a turn is about: 1 if a request came, 0, or an error. */
-static int wait_for_next(sks_server *server, enum sks__server_turn turn,
-                         int64_t until)
+/* The wait of a turn: 0, with a ready listener or NULL, or an error.  By
+ * itself, since what it lays on the stack would lie there below each forked
+ * child. */
+static __attribute__((noinline)) int await_next(sks_server *server,
+                                                enum sks__server_turn turn,
+                                                int64_t until,
+                                                struct sks__listener **ready)
 {
     struct watch w = {.until = until};
     int rc;
@@ -201,7 +204,20 @@ static int wait_for_next(sks_server *server, enum sks__server_turn turn,
     }
     if (turn != SKS__TURN_DRAINING && w.fds[1].revents != 0)
         sks__server_calm(server);
-    rc = process_next(server, &w);
+    *ready = ready_listener(server, &w);
+    return 0;
+}
+
+/* What a turn is about: 1 if a request came, 0, or an error. */
+static int wait_for_next(sks_server *server, enum sks__server_turn turn,
+                         int64_t until)
+{
+    struct sks__listener *ready;
+    int rc = await_next(server, turn, until, &ready);
+
+    if (rc < 0)
+        return rc;
+    rc = process_next(server, ready);
     sks__optimism_note(&server->optimism, rc > 0);
     return rc;
 }
@@ -257,7 +273,7 @@ void sks_server_give_up(sks_server *server, int error, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(server->error, sizeof server->error, format, args);
+    vsnprintf(server->error, SKS__ERROR_SIZE, format, args);
     va_end(args);
     server->serve_error = error;
 }

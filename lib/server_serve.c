@@ -1,5 +1,4 @@
 /* Serving: who serves, with which strategy, and until when. */
-#include "buffer.h"
 #include "clock.h"
 #include "server.h"
 
@@ -39,8 +38,6 @@ int sks__server_start_strategy(sks_server *server)
     if (rc < 0)
         return sks__server_fail(server, rc, "cannot start the %s strategy: %s",
                                 s->name, sks_strerror(rc));
-    if (!(s->flags & SKS_SHARES_MEMORY))
-        sks__buffer_reserve(&server->childs_buffer, server->options.rbufsize);
     sks__server_set_started(server, 1);
     return 0;
 }

@@ -81,6 +81,7 @@ int sks__errands_run(struct sks__errands *e, sks_request *request)
     pthread_mutex_unlock(&e->lock);
     if (rc < 0)
         return rc;
+    e->forked = 1;
     sks_server_add_count(server, SKS_COUNT_WORKERS, 1);
     hand_over(e, errand);
     return 0;
@@ -109,17 +110,19 @@ static struct sks__child *reap(struct sks__errands *e)
     return child;
 }
 
-static void reap_all(struct sks__errands *e, sks_server *server)
+/* Reaps one, if any has ended: whether. */
+static int reap_one(struct sks__errands *e, sks_server *server)
 {
-    struct sks__child *child;
+    struct sks__child *child = reap(e);
 
-    while ((child = reap(e)) != NULL) {
-        if (child->signal != 0)
-            sks_server_log(server, SKS_ERROR,
-                           "child process %ld was ended by signal %d",
-                           (long)child->pid, child->signal);
-        end(errand_of(child), server, child->signal != 0 ? SKS_ECRASHED : 0);
-    }
+    if (child == NULL)
+        return 0;
+    if (child->signal != 0)
+        sks_server_log(server, SKS_ERROR,
+                       "child process %ld was ended by signal %d",
+                       (long)child->pid, child->signal);
+    end(errand_of(child), server, child->signal != 0 ? SKS_ECRASHED : 0);
+    return 1;
 }
 
 /* Somebody waits for the next end. */
@@ -133,11 +136,14 @@ static int is_awaited(sks_server *server)
 
 void sks__errands_tend(struct sks__errands *e, sks_server *server)
 {
+    int awaited = is_awaited(server), one = e->forked && !awaited;
     int ms;
 
-    reap_all(e, server);
+    e->forked = 0;
+    while (reap_one(e, server) && !one)
+        continue;
     pthread_mutex_lock(&e->lock);
-    ms = sks__children_watch(&e->children, is_awaited(server) ? 0 : YOUNG_MS);
+    ms = sks__children_watch(&e->children, awaited ? 0 : YOUNG_MS);
     pthread_mutex_unlock(&e->lock);
     if (ms >= 0)
         sks_server_want_turn(server, ms);

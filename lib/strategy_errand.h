@@ -28,6 +28,7 @@ struct sks__errands {
     struct sks__children children;
     pthread_mutex_t lock; /* guards the children against interrupts */
     enum sks__lending { SKS__UNTRIED, SKS__LENDS, SKS__LENDS_NOT } lending;
+    int forked; /* a child, in this turn: one is reaped in return */
 };
 
 /* 0 or an error.  Ended with sks__errands_close(). */

@@ -306,6 +306,60 @@ static void accepted_sockets_inherit_as_was_said(void **state)
     close(fd);
 }
 
+/* --- what a socket holds --- */
+
+/* A client's connection, and the server's. */
+static void connect_tcp(int fds[2])
+{
+    struct sockaddr_in in;
+    int fd = listening(&in);
+
+    fds[0] = __real_socket(AF_INET, SOCK_STREAM, 0);
+    connect(fds[0], (struct sockaddr *)&in, sizeof in);
+    fds[1] = sks__fd_accept(fd, NULL, NULL, SKS__FD_NONBLOCKING);
+    close(fd);
+}
+
+static void unread_input_is_held(void **state)
+{
+    int fds[2];
+    char byte;
+
+    (void)state;
+    connect_tcp(fds);
+    assert_false(sks__fd_holds_bytes(fds[1]));
+    send(fds[0], "x", 1, 0);
+    deadline_poll(fds[1], POLLIN, DEADLINE_MS);
+    assert_true(sks__fd_holds_bytes(fds[1]));
+    assert_int_equal(recv(fds[1], &byte, 1, 0), 1);
+    assert_false(sks__fd_holds_bytes(fds[1]));
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void unsent_output_is_held(void **state)
+{
+    static char bytes[65536];
+    int fds[2];
+
+    (void)state;
+    connect_tcp(fds);
+    while (send(fds[1], bytes, sizeof bytes, 0) > 0)
+        continue;
+    assert_true(sks__fd_holds_bytes(fds[1]));
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void what_is_no_socket_may_hold_anything(void **state)
+{
+    int fd = unit_file(0);
+
+    (void)state;
+    assert_true(sks__fd_holds_bytes(fd));
+    close(fd);
+}
+
 /* --- gathering --- */
 
 static void a_gathering_is_readable_while_one_of_its_own_is(void **state)
@@ -370,6 +424,9 @@ int main(void)
         UNIT_TEST(what_posix_lacks_is_not_pretended),
 #else
         UNIT_TEST(accepted_sockets_inherit_as_was_said),
+        UNIT_TEST(unread_input_is_held),
+        UNIT_TEST(unsent_output_is_held),
+        UNIT_TEST(what_is_no_socket_may_hold_anything),
         UNIT_TEST(a_gathering_is_readable_while_one_of_its_own_is),
         UNIT_TEST(a_failed_gathering_leaves_nothing_open),
 #endif

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -284,15 +285,29 @@ static void what_one_handed_over_failed_with_is_told(void **state)
 static int take_over(void *arg)
 {
     sks_request *r = arg;
+    int fd = r->stream.fd;
 
     sks_server_detach(test.server, r);
     if (!r->stream.shared)
         return 1;
     sks_request_take_over(r);
-    return r->stream.shared;
+    if (r->stream.shared)
+        return 2;
+    sks_request_close(r);
+    return fcntl(fd, F_GETFD) < 0 ? 3 : 0;
 }
 
-static void one_that_a_child_took_over_ends_by_closing(void **state)
+static int detach_and_close(void *arg)
+{
+    sks_request *r = arg;
+    int fd = r->stream.fd;
+
+    sks_server_detach(test.server, r);
+    sks_request_close(r);
+    return fcntl(fd, F_GETFD) < 0 ? 0 : 1;
+}
+
+static void one_that_a_child_took_over_ends_with_the_process(void **state)
 {
     sks_request *r;
     int fds[2];
@@ -300,6 +315,7 @@ static void one_that_a_child_took_over_ends_by_closing(void **state)
     (void)state;
     r = request_with(fds);
     assert_int_equal(unit_fork(take_over, r), 0);
+    assert_int_equal(unit_fork(detach_and_close, r), 0);
     sks_request_close(r);
     close(fds[1]);
 }
@@ -320,7 +336,7 @@ int main(void)
         TALLY_TEST(nobody_has_a_place_beyond_the_books),
         TALLY_TEST(a_request_handed_over_is_under_way_until_its_slot_ends),
         TALLY_TEST(what_one_handed_over_failed_with_is_told),
-        TALLY_TEST(one_that_a_child_took_over_ends_by_closing),
+        TALLY_TEST(one_that_a_child_took_over_ends_with_the_process),
     };
 
     return cmocka_run_group_tests_name("server_tally", tests, NULL, NULL);

@@ -4,7 +4,8 @@
 #include "unit_serving.h"
 #include "support/client.h"
 
-#include "children.h"
+#include "server.h"
+#include "strategy_errand.h"
 
 #include <sockserver/strategy.h>
 
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What the system says to who would borrow; 0: what it really says. */
@@ -186,6 +188,46 @@ static void of_a_crash_the_parent_knows_the_client(void **state)
     client_expect_gone(client);
 }
 
+/* Until all children have ended, of whom nobody was told yet. */
+static void wait_for_ends(void)
+{
+    const struct sks__errands *errands = serving.server->strategy_self;
+    const struct sks__children *all = &errands->children;
+
+    for (struct sks__child *c = sks__children_first(all); c != NULL;
+         c = sks__children_next(all, c)) {
+        siginfo_t info;
+
+        waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT);
+    }
+}
+
+static unsigned long active(void)
+{
+    return sks_server_count(serving.server, SKS_COUNT_ACTIVE);
+}
+
+static void a_turn_that_forks_a_child_reaps_one(void **state)
+{
+    sks_server *server = serving.server;
+    int first, second;
+
+    (void)state;
+    first = serve_one();
+    second = serve_one();
+    client_finish(first);
+    client_finish(second);
+    trace_expect(&serving.trace, "ended ended ");
+    wait_for_ends();
+    assert_int_equal(active(), 2);
+    client_finish(serve_one());
+    assert_int_equal(active(), 2);
+    trace_expect(&serving.trace, "ended ");
+    wait_for_ends();
+    server->strategy.service_actions(server->strategy_self, server);
+    assert_int_equal(active(), 0);
+}
+
 #define ERRAND_TEST(name)                                                      \
     cmocka_unit_test_setup_teardown(name, begin, serving_end)
 
@@ -197,6 +239,7 @@ int main(void)
         ERRAND_TEST(a_parent_that_cannot_borrow_keeps_its_half),
         ERRAND_TEST(without_an_answer_nothing_is_learnt),
         ERRAND_TEST(of_a_crash_the_parent_knows_the_client),
+        ERRAND_TEST(a_turn_that_forks_a_child_reaps_one),
     };
 
     return cmocka_run_group_tests_name("strategy_errand", tests, NULL, NULL);

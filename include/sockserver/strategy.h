@@ -301,8 +301,9 @@ SKS_API void sks_request_close(sks_request *request);
 SKS_API void sks_request_hand_over(sks_request *request);
 
 /** In the child, after sks_server_detach(): the parent surely calls
- * sks_request_hand_over() for this request.  So its connection ends when both
- * have closed it, and need not be shut down first. */
+ * sks_request_hand_over() for this request, and this process ends once the
+ * request has run.  So that end closes the connection, which is neither shut
+ * down nor closed before. */
 SKS_API void sks_request_take_over(sks_request *request);
 
 /** Ends a request that was handed over, by the slot that was its own.
