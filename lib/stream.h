@@ -15,8 +15,10 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -135,6 +137,84 @@ static inline ssize_t sks__stream_receive(struct sks__stream *s, void *buf,
     return sks__waiter_receive(&s->waiter, s->fd, buf, n, now);
 }
 
+/* The layer of a plain socket. */
+extern const struct sks__layer sks__socket_layer;
+
+/* For a wait of 0 ms even a blocking socket must not wait. */
+static inline int sks__socket_flags(const struct sks__stream *s)
+{
+    return s->timeout_ms == 0 ? MSG_DONTWAIT : 0;
+}
+
+/* The reads that are not as plain: where the thread polls before it sleeps, and
+ * where the waiter receives ahead. */
+ssize_t sks__socket_spin(struct sks__stream *s, void *buf, size_t n);
+ssize_t sks__socket_read_ahead(struct sks__stream *s, void *buf, size_t n);
+
+/* The socket layer's read without a waiter that receives.  A socket that gave
+ * less than it was asked for has nothing more just now: the next read would
+ * only say so. */
+static inline ssize_t sks__socket_read_here(struct sks__stream *s, void *buf,
+                                            size_t n)
+{
+    ssize_t got;
+
+    if (s->dry)
+        return -EAGAIN;
+    got = s->spin_us > 0 && s->blocking
+              ? sks__socket_spin(s, buf, n)
+              : recv(s->fd, buf, n, sks__socket_flags(s));
+    if (got < 0)
+        return -errno;
+    s->dry = (size_t)got < n && !s->blocking;
+    return got;
+}
+
+/* The socket layer's read. */
+static inline ssize_t sks__socket_read(struct sks__stream *s, void *buf,
+                                       size_t n)
+{
+    s->wants = POLLIN;
+    return s->waiter.receive != NULL ? sks__socket_read_ahead(s, buf, n)
+                                     : sks__socket_read_here(s, buf, n);
+}
+
+/* The socket layer's write of several pieces, or where the waiter sends
+ * later. */
+ssize_t sks__socket_write_on(struct sks__stream *s, const struct iovec *iov,
+                             int count, int more);
+
+/* The socket layer's write. */
+static inline ssize_t sks__socket_write(struct sks__stream *s,
+                                        const struct iovec *iov, int count,
+                                        int more)
+{
+    ssize_t n;
+
+    s->wants = POLLOUT;
+    if (s->waiter.send != NULL || count > 1)
+        return sks__socket_write_on(s, iov, count, more);
+    n = send(s->fd, iov->iov_base, iov->iov_len,
+             sks__socket_flags(s) | (more ? MSG_MORE : 0) | MSG_NOSIGNAL);
+    return n < 0 ? -errno : n;
+}
+
+static inline ssize_t sks__layer_read(struct sks__stream *s, void *buf,
+                                      size_t n)
+{
+    return s->layer == &sks__socket_layer ? sks__socket_read(s, buf, n)
+                                          : s->layer->read(s, buf, n);
+}
+
+static inline ssize_t sks__layer_write(struct sks__stream *s,
+                                       const struct iovec *iov, int count,
+                                       int more)
+{
+    return s->layer == &sks__socket_layer
+               ? sks__socket_write(s, iov, count, more)
+               : s->layer->write(s, iov, count, more);
+}
+
 /* The rest of sks__stream_read(), after a first read that returned `first` and
  * so got nothing, or none at all. */
 enum { SKS__STREAM_UNTRIED = 1 };
@@ -148,7 +228,7 @@ static inline ssize_t sks__stream_read(struct sks__stream *s, void *buf,
     ssize_t got = SKS__STREAM_UNTRIED;
 
     if (sks__stream_may_try(s, 0)) {
-        got = s->layer->read(s, buf, n);
+        got = sks__layer_read(s, buf, n);
         if (got > 0)
             return got;
     }
@@ -184,7 +264,7 @@ static inline int sks__stream_write(struct sks__stream *s, struct iovec *iov,
     ssize_t n = 0;
 
     if (count == 1 && iov->iov_len > 0 && sks__stream_may_try(s, 1)) {
-        n = s->layer->write(s, iov, 1, more);
+        n = sks__layer_write(s, iov, 1, more);
         if (n == (ssize_t)iov->iov_len)
             return 0;
     }
@@ -214,8 +294,5 @@ void sks__stream_linger(struct sks__stream *s, int limit_ms, size_t limit);
  * peer's end cannot be seen: waits until the peer's system has all that was
  * sent, limit_ms at most. */
 void sks__stream_deliver(struct sks__stream *s, int limit_ms);
-
-/* The layer of a plain socket. */
-extern const struct sks__layer sks__socket_layer;
 
 #endif /* SKS__STREAM_H */

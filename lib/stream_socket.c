@@ -6,15 +6,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* For a wait of 0 ms even a blocking socket must not wait. */
-static int flags_of(const struct sks__stream *s)
-{
-    return s->timeout_ms == 0 ? MSG_DONTWAIT : 0;
-}
-
 /* Polls a socket that blocks for a while, before the read that sleeps. */
-static __attribute__((cold, noinline)) ssize_t spin(struct sks__stream *s,
-                                                    void *buf, size_t n)
+__attribute__((cold)) ssize_t sks__socket_spin(struct sks__stream *s, void *buf,
+                                               size_t n)
 {
     int us = sks__stream_spin_us(s, s->timeout_ms);
     int64_t until = sks__clock_us() + us;
@@ -27,39 +21,14 @@ static __attribute__((cold, noinline)) ssize_t spin(struct sks__stream *s,
             return got;
         spins = sks__clock_us() < until;
     }
-    return recv(s->fd, buf, n, flags_of(s));
+    return recv(s->fd, buf, n, sks__socket_flags(s));
 }
 
-/* A socket that gave less than it was asked for has nothing more just now: the
- * next read would only say so. */
-static ssize_t read_here(struct sks__stream *s, void *buf, size_t n)
-{
-    ssize_t got;
-
-    if (s->dry)
-        return -EAGAIN;
-    got = s->spin_us > 0 && s->blocking ? spin(s, buf, n)
-                                        : recv(s->fd, buf, n, flags_of(s));
-    if (got < 0)
-        return -errno;
-    s->dry = (size_t)got < n && !s->blocking;
-    return got;
-}
-
-/* The same where the waiter receives ahead. */
-static __attribute__((noinline)) ssize_t read_ahead(struct sks__stream *s,
-                                                    void *buf, size_t n)
+ssize_t sks__socket_read_ahead(struct sks__stream *s, void *buf, size_t n)
 {
     ssize_t got = sks__stream_receive(s, buf, n, s->timeout_ms == 0);
 
-    return got != -EOPNOTSUPP ? got : read_here(s, buf, n);
-}
-
-static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
-{
-    s->wants = POLLIN;
-    return s->waiter.receive != NULL ? read_ahead(s, buf, n)
-                                     : read_here(s, buf, n);
+    return got != -EOPNOTSUPP ? got : sks__socket_read_here(s, buf, n);
 }
 
 static ssize_t socket_settle(struct sks__stream *s)
@@ -74,19 +43,14 @@ static ssize_t socket_settle(struct sks__stream *s)
 static ssize_t write_here(struct sks__stream *s, const struct iovec *iov,
                           int count, int more)
 {
-    int flags = flags_of(s) | (more ? MSG_MORE : 0) | MSG_NOSIGNAL;
-    ssize_t n;
-
-    if (count > 1)
-        return sks__fd_send(s->fd, iov, count, flags);
-    n = send(s->fd, iov->iov_base, iov->iov_len, flags);
-    return n < 0 ? -errno : n;
+    return sks__fd_send(s->fd, iov, count,
+                        sks__socket_flags(s) | (more ? MSG_MORE : 0));
 }
 
 /* Where the waiter sends later, what goes in one piece, and alone, may wait for
  * that. */
-static __attribute__((noinline)) ssize_t
-write_later(struct sks__stream *s, const struct iovec *iov, int count, int more)
+ssize_t sks__socket_write_on(struct sks__stream *s, const struct iovec *iov,
+                             int count, int more)
 {
     int waits = count == 1 && !more && !s->direct;
     int rc = sks__waiter_send(&s->waiter, s->fd, iov->iov_base,
@@ -99,12 +63,15 @@ write_later(struct sks__stream *s, const struct iovec *iov, int count, int more)
     return write_here(s, iov, count, more);
 }
 
+static ssize_t socket_read(struct sks__stream *s, void *buf, size_t n)
+{
+    return sks__socket_read(s, buf, n);
+}
+
 static ssize_t socket_write(struct sks__stream *s, const struct iovec *iov,
                             int count, int more)
 {
-    s->wants = POLLOUT;
-    return s->waiter.send != NULL ? write_later(s, iov, count, more)
-                                  : write_here(s, iov, count, more);
+    return sks__socket_write(s, iov, count, more);
 }
 
 static ssize_t socket_sendfile(struct sks__stream *s, int file, off_t offset,
