@@ -70,8 +70,9 @@ static const struct program_option more[] = {
     {"defer-accept", "MS",
      "leave TCP clients that say nothing to the system for so long", read_defer,
      offsetof(struct echod_options, defer_ms), 0},
-    {"stack-size", "BYTES", "of each coroutine (65536)", read_stack_size,
-     offsetof(struct echod_options, stack_size), 0},
+    {"stack-size", "BYTES",
+     "of each coroutine (65536), or of each thread under threading (524288)",
+     read_stack_size, offsetof(struct echod_options, stack_size), 0},
     {"own-sockets", NULL, "give each process of a prefork sockets of its own",
      program_set_flag, offsetof(struct echod_options, own_sockets), 0},
     {"no-io-uring", NULL, "have coroutines receive by epoll alone",
@@ -83,28 +84,28 @@ static const struct program_option more[] = {
 static void configure(sks_server *server, const struct echod_options *o)
 {
     static sks_coroutine_config coroutine = {.size = sizeof coroutine};
+    static sks_threading_config threading = {.size = sizeof threading};
     static sks_prefork_config prefork = {.size = sizeof prefork};
     const sks_strategy *strategy = o->shared.strategy;
     const char *name = sks_strategy_name(strategy);
     int forks = strncmp(name, "prefork", strlen("prefork")) == 0;
     int switches = strstr(name, "coroutine") != NULL;
+    int threads = strstr(name, "threading") != NULL;
+    void *config = switches ? (void *)&coroutine : threads ? &threading : NULL;
 
-    if (o->stack_size != 0 && !switches)
-        program_wrong_usage("--stack-size is for coroutines, not for %s", name);
+    if (o->stack_size != 0 && config == NULL)
+        program_wrong_usage(
+            "--stack-size is for coroutine and threading, not for %s", name);
     if (o->own_sockets && !forks)
         program_wrong_usage("--own-sockets is for prefork, not for %s", name);
     if (o->no_io_uring && !switches)
         program_wrong_usage("--no-io-uring is for coroutines, not for %s",
                             name);
-    coroutine.stack_size = o->stack_size;
+    coroutine.stack_size = threading.stack_size = o->stack_size;
     coroutine.no_io_uring = o->no_io_uring;
     prefork.own_sockets = o->own_sockets;
-    if (switches)
-        prefork.inner_config = &coroutine;
-    if (forks)
-        sks_server_set_strategy(server, strategy, &prefork);
-    else if (switches)
-        sks_server_set_strategy(server, strategy, &coroutine);
+    prefork.inner_config = config;
+    sks_server_set_strategy(server, strategy, forks ? &prefork : config);
     sks_server_set_spin_us(server, o->spin_us);
     sks_server_set_defer_accept_ms(server, o->defer_ms);
 }

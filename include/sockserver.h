@@ -352,7 +352,8 @@ SKS_API void sks_server_set_spin_us(sks_server *server, int us);
 SKS_API void sks_server_set_block_on_close(sks_server *server, int on);
 /** The longest packet that a datagram server takes, in bytes (65535). */
 SKS_API void sks_server_set_max_packet_size(sks_server *server, size_t n);
-/** Bytes that rfile buffers (8192). */
+/** Bytes that rfile buffers (8192); at first fewer where a thread waits in its
+ * reads. */
 SKS_API void sks_server_set_rbufsize(sks_server *server, size_t n);
 /** Bytes that wfile may hold back (0: none). */
 SKS_API void sks_server_set_wbufsize(sks_server *server, size_t n);
@@ -512,7 +513,18 @@ SKS_API unsigned long sks_server_count(const sks_server *server, int what);
 SKS_API const sks_strategy *sks_synchronous(void);
 /** A child process for each request, 40 at once. */
 SKS_API const sks_strategy *sks_forking(void);
-/** A thread for each request, 512 at once. */
+
+/** What sks_server_set_strategy() may get as sks_threading()'s config.  A 0 is
+ * the default of its member, as everything is without a config. */
+typedef struct sks_threading_config {
+    size_t size;       /**< sizeof(sks_threading_config) */
+    size_t stack_size; /**< bytes of address space that a thread's stack has
+                            (524288; from 16384 to 1 GiB); only touched pages
+                            cost memory */
+} sks_threading_config;
+
+/** A thread for each request, 512 at once.  A thread that has ended one waits
+ * for the next for a while. */
 SKS_API const sks_strategy *sks_threading(void);
 
 /** What sks_server_set_strategy() may get as sks_thread_pool()'s config.  A 0

@@ -9,6 +9,10 @@
 
 enum { END_OF_FILE = 1 };
 
+/* What a buffer begins with where a thread waits in its reads, and so holds it
+ * meanwhile: most say little at a time. */
+enum { FIRST_ROOM = 1024 };
+
 /* From this size on a tunnel is worth its two descriptors. */
 enum { TUNNEL_MIN = 128 * 1024, TUNNEL_CHUNK = 64 * 1024 };
 
@@ -75,24 +79,33 @@ static int await_without_buffers(sks_rfile *f)
 /* A way to read a stream. */
 typedef ssize_t reading(struct sks__stream *s, void *buf, size_t n);
 
-/* One read of the stream into the buffer, which then has room for bufsize
- * bytes in all, and for `more` beyond what it holds. */
+/* For how many bytes in all there should be room before a read. */
+static inline size_t room_for(const sks_rfile *f)
+{
+    return !f->stream->blocking || f->was_full || f->bufsize < FIRST_ROOM
+               ? f->bufsize
+               : (size_t)FIRST_ROOM;
+}
+
+/* One read of the stream into the buffer, which then has its room, and that for
+ * `more` beyond what it holds. */
 static inline ssize_t fill_by(sks_rfile *f, size_t more, reading *read)
 {
     struct sks__buffer *b = &f->buffer;
-    size_t held = sks__buffer_len(b);
+    size_t held = sks__buffer_len(b), room = room_for(f);
     ssize_t got;
     int rc;
 
-    if (held < f->bufsize && more < f->bufsize - held)
-        more = f->bufsize - held;
+    if (held < room && more < room - held)
+        more = room - held;
     rc = sks__buffer_reserve(b, more);
     if (rc < 0)
         return rc;
     got = read(f->stream, b->data + b->end, b->size - b->end);
-    if (got > 0)
+    if (got > 0) {
         b->end += (size_t)got;
-    else if (got == 0)
+        f->was_full |= b->end == b->size;
+    } else if (got == 0)
         f->end = END_OF_FILE;
     return got;
 }

@@ -12,7 +12,8 @@ struct sks_rfile {
     struct sks__stream *stream; /* NULL: all there is is in the buffer */
     sks_wfile *wfile;           /* flushed before a wait */
     struct sks__buffer buffer;
-    size_t bufsize; /* what one read asks for */
+    size_t bufsize; /* what one read asks for, at first maybe less */
+    int was_full;   /* a read filled the buffer */
     int end;     /* what follows the buffer: 0 is not known yet, 1 end of file,
                     < 0 the error that a cut packet ends with */
     int pending; /* an error that the next call returns: the one before had

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* How long an idle thread waits for its next request. */
@@ -23,9 +24,14 @@ enum { KEEP_SECONDS = 10 };
 /* How soon it is tried again to make a thread, in milliseconds. */
 enum { RETRY_MS = 100 };
 
+/* Bytes of address space.  Page tables have one page for 2 MiB of it, which
+ * four threads share so. */
+enum { STACK_SIZE = 512 * 1024, STACK_LEAST = 16384, STACK_MOST = 1 << 30 };
+
 /* lock guards all of it, and the workers. */
 struct threading {
     pthread_mutex_t lock;
+    pthread_attr_t attributes; /* of the threads; written at the start alone */
     pthread_condattr_t monotonic;
     struct sks__list idle;    /* of worker.idle, the last one idle at the end */
     struct sks__list live;    /* of worker.node */
@@ -52,19 +58,64 @@ struct worker {
     pthread_cond_t wake;
 };
 
-static int start(void *self, sks_server *server, void *config)
+/* The size of a stack by the config, or an error. */
+static ssize_t stack_size_of(const sks_threading_config *config)
 {
-    struct threading *t = self;
+    sks_threading_config c = {.size = sizeof c};
+
+    if (config == NULL)
+        return STACK_SIZE;
+    if (config->size < sizeof config->size)
+        return SKS_EVTABLE;
+    memcpy(&c, config, config->size < sizeof c ? config->size : sizeof c);
+    if (c.stack_size == 0)
+        return STACK_SIZE;
+    return c.stack_size < STACK_LEAST || c.stack_size > STACK_MOST
+               ? -EINVAL
+               : (ssize_t)c.stack_size;
+}
+
+static int init_attributes(struct threading *t, size_t stack_size)
+{
+    int rc = pthread_attr_init(&t->attributes);
+
+    if (rc != 0)
+        return -rc;
+    rc = pthread_attr_setstacksize(&t->attributes, stack_size);
+    if (rc != 0)
+        pthread_attr_destroy(&t->attributes);
+    return -rc;
+}
+
+static int init_lock(struct threading *t)
+{
     int rc = pthread_condattr_init(&t->monotonic);
 
-    (void)server, (void)config;
     if (rc != 0)
         return -rc;
     pthread_condattr_setclock(&t->monotonic, CLOCK_MONOTONIC);
     rc = pthread_mutex_init(&t->lock, NULL);
-    if (rc != 0) {
+    if (rc != 0)
         pthread_condattr_destroy(&t->monotonic);
-        return -rc;
+    return -rc;
+}
+
+static int start(void *self, sks_server *server, void *config)
+{
+    struct threading *t = self;
+    ssize_t stack_size = stack_size_of(config);
+    int rc;
+
+    (void)server;
+    if (stack_size < 0)
+        return (int)stack_size;
+    rc = init_attributes(t, (size_t)stack_size);
+    if (rc < 0)
+        return rc;
+    rc = init_lock(t);
+    if (rc < 0) {
+        pthread_attr_destroy(&t->attributes);
+        return rc;
     }
     sks__list_init(&t->idle);
     sks__list_init(&t->live);
@@ -179,7 +230,7 @@ static int hire(struct threading *t, sks_server *server, sks_request *request)
     sks__list_append(&t->live, &w->node);
     t->staff++;
     pthread_mutex_unlock(&t->lock);
-    rc = pthread_create(&w->thread, NULL, work, w);
+    rc = pthread_create(&w->thread, &t->attributes, work, w);
     if (rc == 0)
         return 0;
     pthread_mutex_lock(&t->lock);
@@ -338,6 +389,7 @@ static void stop(void *self, sks_server *server, int block)
     join_all(t, &t->live);
     pthread_mutex_destroy(&t->lock);
     pthread_condattr_destroy(&t->monotonic);
+    pthread_attr_destroy(&t->attributes);
 }
 
 static const sks_strategy threading = {

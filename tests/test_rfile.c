@@ -426,6 +426,28 @@ static void packet_open(sks_rfile *f, const char *text, int cut)
     sks__rfile_open_packet(f, &packet, cut);
 }
 
+/* It is held during the wait. */
+static void where_reads_wait_a_buffer_is_small_until_it_was_full(void **state)
+{
+    static char bytes[3001];
+    struct line l;
+    const void *data;
+
+    (void)state;
+    memset(bytes, 'x', sizeof bytes - 1);
+    line_open(&l, 8192, 0);
+    line_say(&l, "0123456789");
+    assert_int_equal(sks_rfile_peek(&l.rfile, 1, &data), 10);
+    sks_rfile_skip(&l.rfile, 10);
+    line_say(&l, bytes);
+    assert_int_equal(sks_rfile_peek(&l.rfile, 1, &data),
+                     line_blocking ? 1024 : 3000);
+    sks_rfile_skip(&l.rfile, 1024);
+    assert_int_equal(sks_rfile_peek(&l.rfile, 1, &data), 1976);
+    assert_int_equal(l.rfile.buffer.size, 8192);
+    line_close(&l);
+}
+
 static void a_packet_is_a_stream_that_ends(void **state)
 {
     sks_rfile f;
@@ -490,6 +512,7 @@ int main(void)
         UNIT_TEST(half_a_line_waits_for_its_end),
         UNIT_TEST(what_is_held_back_is_sent_before_a_wait),
         UNIT_TEST(nothing_is_kept_while_it_waits),
+        UNIT_TEST(where_reads_wait_a_buffer_is_small_until_it_was_full),
         UNIT_TEST(a_packet_is_a_stream_that_ends),
         UNIT_TEST(a_packet_that_was_cut_ends_with_an_error),
     };

@@ -7,9 +7,12 @@
 #include <sockserver/strategy.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 static atomic_int warnings, errors;
+
+static sks_threading_config config;
 
 /* --- the server --- */
 
@@ -35,22 +38,45 @@ static void count_error(void *arg, const sks_request *request, int error)
     atomic_fetch_add(&errors, 1);
 }
 
-static void serve(void)
+/* Answers with the size of the stack that it runs on. */
+static int stack_handle(sks_request *request)
 {
-    const sks_handler handler = {.size = sizeof handler, .handle = gate_handle};
+    pthread_attr_t attributes;
+    size_t size = 0;
+
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstacksize(&attributes, &size);
+    pthread_attr_destroy(&attributes);
+    return sks_wfile_printf(sks_request_wfile(request), "%zu\n", size);
+}
+
+static int begin(void **state)
+{
+    config = (sks_threading_config){.size = sizeof config};
+    return serving_begin(state);
+}
+
+static void make(int (*handle)(sks_request *))
+{
+    const sks_handler handler = {.size = sizeof handler, .handle = handle};
     sks_server *server = sks_tcp_server_new("127.0.0.1", 0, &handler);
 
     atomic_store(&warnings, 0);
     atomic_store(&errors, 0);
-    sks_server_set_strategy(server, sks_threading(), NULL);
+    sks_server_set_strategy(server, sks_threading(), &config);
     sks_server_set_log(server, count_warning, NULL);
     sks_server_set_handle_error(server, count_error, NULL);
     serving_bind(server);
+}
+
+static void serve(void)
+{
+    make(gate_handle);
     serving_start();
 }
 
 #define THREADING_TEST(name)                                                   \
-    cmocka_unit_test_setup_teardown(name, serving_begin, serving_end)
+    cmocka_unit_test_setup_teardown(name, begin, serving_end)
 
 /* --- clients --- */
 
@@ -157,6 +183,50 @@ static void a_client_fails_if_there_is_no_thread_at_all(void **state)
     expect_done(fd);
 }
 
+/* --- stacks --- */
+
+static void expect_stack(const char *words)
+{
+    int fd;
+
+    make(stack_handle);
+    serving_start();
+    fd = serving_client(SOCK_STREAM);
+    client_expect(fd, words);
+    client_close(fd);
+}
+
+static void stacks_are_half_a_mebibyte(void **state)
+{
+    (void)state;
+    expect_stack("524288\n");
+}
+
+static void stacks_are_as_large_as_the_config_says(void **state)
+{
+    (void)state;
+    config.stack_size = 2 * 1024 * 1024;
+    expect_stack("2097152\n");
+}
+
+static void expect_refused(size_t size, size_t stack_size, int rc)
+{
+    config.size = size;
+    config.stack_size = stack_size;
+    make(gate_handle);
+    assert_int_equal(sks_server_serve_forever(serving.server), rc);
+    sks_server_free(serving.server);
+    serving.server = NULL;
+}
+
+static void a_config_that_makes_no_sense_is_refused(void **state)
+{
+    (void)state;
+    expect_refused(0, 0, SKS_EVTABLE);
+    expect_refused(sizeof config, 16383, -EINVAL);
+    expect_refused(sizeof config, ((size_t)1 << 30) + 1, -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +235,9 @@ int main(void)
         THREADING_TEST(who_waits_has_a_thread_once_one_can_be_made),
         THREADING_TEST(a_shutdown_loses_nobody_who_waits),
         THREADING_TEST(a_client_fails_if_there_is_no_thread_at_all),
+        THREADING_TEST(stacks_are_half_a_mebibyte),
+        THREADING_TEST(stacks_are_as_large_as_the_config_says),
+        THREADING_TEST(a_config_that_makes_no_sense_is_refused),
     };
 
     leak_start_first_thread();

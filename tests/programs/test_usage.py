@@ -85,8 +85,9 @@ class Usage(unittest.TestCase):
                  'not "soon".*', "--defer-accept=soon"),
                 ("--stack-size must be a number from 16384 to 1073741824, "
                  'not "16383".*', "--stack-size=16383"),
-                ("--stack-size is for coroutines, not for threading.*",
-                 "--stack-size=65536"),
+                ("--stack-size is for coroutine and threading, not for "
+                 "thread-pool.*", "--stack-size=65536",
+                 "--strategy=thread-pool"),
                 ("--own-sockets is for prefork, not for coroutine.*",
                  "--own-sockets", "--strategy=coroutine"),
                 ("--no-io-uring is for coroutines, not for threading.*",
@@ -120,6 +121,17 @@ class Usage(unittest.TestCase):
                              "1", *options, "0") as program:
                     self.expect_echo(program)
                     # A guard page may be a mapping of its own.
+                    counts.append(large_mappings(program, size // 2))
+            self.assertLess(*counts)
+
+    def test_threads_have_the_stacks_asked_for(self):
+        size = 512 << 20
+        for strategy in ("threading", "prefork:threading"):
+            counts = []
+            for options in (), ("--stack-size", str(size)):
+                with running(ECHOD, "--strategy", strategy, "--max-workers",
+                             "1", *options, "0") as program:
+                    self.expect_echo(program)
                     counts.append(large_mappings(program, size // 2))
             self.assertLess(*counts)
 
