@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -177,15 +176,18 @@ int sks__fd_unsent(int socket)
     return ioctl(socket, TIOCOUTQ, &n) < 0 ? 0 : n;
 }
 
+/* Places in what SO_MEMINFO gives, as in <linux/sock_diag.h>, which does not
+ * come with each C library. */
+enum { RECEIVED = 0, UNSENT = 5, BACKLOG = 7, PLACES };
+
 /* Memory of the socket's, which is more than bytes, but none without them. */
 int sks__fd_holds_bytes(int socket)
 {
-    uint32_t held[SK_MEMINFO_VARS];
+    uint32_t held[PLACES];
     socklen_t len = sizeof held;
 
     return getsockopt(socket, SOL_SOCKET, SO_MEMINFO, held, &len) < 0 ||
-           held[SK_MEMINFO_RMEM_ALLOC] > 0 || held[SK_MEMINFO_BACKLOG] > 0 ||
-           held[SK_MEMINFO_WMEM_QUEUED] > 0;
+           held[RECEIVED] > 0 || held[BACKLOG] > 0 || held[UNSENT] > 0;
 }
 
 void sks__fd_end_input(int socket)
