@@ -212,7 +212,7 @@ static __attribute__((noinline)) int await_next(sks_server *server,
 static int wait_for_next(sks_server *server, enum sks__server_turn turn,
                          int64_t until)
 {
-    struct sks__listener *ready;
+    struct sks__listener *ready = NULL;
     int rc = await_next(server, turn, until, &ready);
 
     if (rc < 0)
