@@ -178,6 +178,23 @@ void sks__loop_unpark(struct sks__fiber *f)
 
 /* --- the loop --- */
 
+static void go_off(struct sks__source *source, short events)
+{
+    (void)source, (void)events; /* turns look for what is due anyway */
+}
+
+/* Without it the loop's waits have their limits themselves. */
+static void open_far_timer(struct sks__loop *loop)
+{
+    struct sks__far_timer *timer = &loop->far_timer;
+
+    loop->gone_off.ready = go_off;
+    sks__far_timer_open(timer);
+    if (timer->fd >= 0 && sks__poller_add(&loop->poller, &loop->gone_off.node,
+                                          timer->fd, POLLIN) < 0)
+        sks__far_timer_close(timer);
+}
+
 int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep)
 {
     int rc;
@@ -192,6 +209,7 @@ int sks__loop_open(struct sks__loop *loop, size_t stack_size, size_t keep)
         return -ENOMEM;
     }
     sks__timers_init(&loop->timers, loop->now);
+    open_far_timer(loop);
     return 0;
 }
 
@@ -209,6 +227,7 @@ void sks__loop_close(struct sks__loop *loop)
         free(loop->chunks[i]);
     free(loop->chunks);
     sks__stack_cache_free(loop->stacks);
+    sks__far_timer_close(&loop->far_timer);
     sks__poller_close(&loop->poller);
 }
 
@@ -343,7 +362,9 @@ static int await_events(struct sks__loop *loop,
         n = take_events(loop, events, 0);
         spins = sks__clock_us() < until;
     }
-    return n != 0 ? n : take_events(loop, events, ms);
+    return n != 0 ? n
+                  : take_events(loop, events,
+                                sks__far_timer_spare(&loop->far_timer, ms));
 }
 
 int sks__loop_turn(struct sks__loop *loop)

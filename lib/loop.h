@@ -10,6 +10,7 @@
 #ifndef SKS__LOOP_H
 #define SKS__LOOP_H
 
+#include "far_timer.h"
 #include "list.h"
 #include "poller.h"
 #include "ring.h"
@@ -45,6 +46,8 @@ struct sks__loop {
     struct sks__poller poller;
     struct sks__ring *ring; /* NULL: everything waits in the poller */
     struct sks__timers timers;
+    struct sks__far_timer far_timer; /* of the first of them, if it is far */
+    struct sks__source gone_off;     /* the same, which ends the turn's wait */
     struct sks__stack_cache *stacks;
     struct sks__fiber *idle;    /* to be used again */
     struct sks__fiber *resting; /* the same, after this turn */

@@ -10,7 +10,7 @@ PLATFORM, MECHANISM, CORE, STRATEGY = 1, 2, 3, 4
 
 # The floor of each noun, which is the first word of a file's name.
 FLOORS = {
-    PLATFORM: "error clock cpu fd sigpipe wakeup address buffer list pool",
+    PLATFORM: "error clock cpu fd far sigpipe wakeup address buffer list pool",
     MECHANISM: "stream listener queue children coro stack timers poller loop "
                "optimism lookout helpers signal packets ring",
     CORE: "request rfile wfile server log signals transport overflow",

@@ -118,6 +118,20 @@ static void a_wait_ends_when_its_time_is_over(void **state)
     assert_string_equal(trace, "own0 other0 none0 ");
 }
 
+static void a_far_wait_ends_in_time_too(void **state)
+{
+    struct waiter far = {"far", -1, 0, 2 * SKS__FAR_MS};
+    struct waiter farther = {"farther", ends[0], POLLIN, 3 * SKS__FAR_MS};
+    long long start = deadline_now_ms();
+
+    (void)state;
+    spawn(&farther, ends[0]);
+    spawn(&far, -1);
+    turn_to_the_end();
+    assert_string_equal(trace, "far0 farther0 ");
+    assert_true(deadline_now_ms() - start >= farther.ms);
+}
+
 /* --- tasks --- */
 
 struct teller {
@@ -629,6 +643,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_wait_ends_with_its_event),
         TEST(a_wait_ends_when_its_time_is_over),
+        TEST(a_far_wait_ends_in_time_too),
         TEST(a_task_runs_once_in_the_next_turn),
         TEST(a_task_that_sets_itself_lets_others_go_on),
         TEST(several_may_wait_for_the_same_descriptor),
