@@ -12,7 +12,7 @@
 #include <time.h>
 
 enum {
-    HTTP_CONTENT_MAX = 256 * 1024,   /**< longer files are not kept in memory */
+    HTTP_CONTENT_MAX = 16 * 1024,    /**< longer files are not kept in memory */
     HTTP_COMPRESS_MIN = 256,         /**< shorter ones are not compressed */
     HTTP_COMPRESS_MAX = 1024 * 1024, /**< nor are longer ones, on the fly */
     HTTP_ETAG_MAX = 64

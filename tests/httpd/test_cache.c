@@ -44,6 +44,26 @@ static void a_file_is_opened_once(void **state)
     http_cache_release(again);
 }
 
+static void a_longer_file_is_kept_open_instead_of_read(void **state)
+{
+    static char content[HTTP_CONTENT_MAX + 2];
+    struct http_file *shorter, *longer;
+
+    (void)state;
+    memset(content, 'x', HTTP_CONTENT_MAX + 1);
+    tree_write("new.txt", content);
+    content[HTTP_CONTENT_MAX] = '\0';
+    tree_write("a.txt", content);
+    shorter = get("a.txt");
+    longer = get("new.txt");
+    assert_non_null(shorter->content);
+    assert_int_equal(shorter->fd, -1);
+    assert_null(longer->content);
+    assert_int_not_equal(longer->fd, -1);
+    http_cache_release(shorter);
+    http_cache_release(longer);
+}
+
 static void what_is_not_there_is_kept_too(void **state)
 {
     struct http_file *first = get("none"), *again = get("none");
@@ -244,6 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_file_is_opened_once, make, unmake),
+        cmocka_unit_test_setup_teardown(
+            a_longer_file_is_kept_open_instead_of_read, make, unmake),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_kept_too, make,
                                         unmake),
         cmocka_unit_test_setup_teardown(directories_and_fifos_are_told, make,
