@@ -1,9 +1,10 @@
 /* A timer for the far deadlines of an event loop, which hardly ever come.
  *
- * A wait with a limit has the system set a timer and take it back, which costs
- * a round trip of one client some hundredths more.  This one is set once for
- * many waits: each of them ends when it goes off, maybe early and for nothing.
- * far_timer_linux.c has timerfd_create(2); far_timer_posix.c has none.
+ * For each wait with a limit the system sets a timer and takes it back, which
+ * is some hundredths of what a round trip with a lone client costs.  This one
+ * is set once for many waits, and ends the one that lasts when it goes off,
+ * maybe early and for nothing.  far_timer_linux.c has timerfd_create(2);
+ * far_timer_posix.c has none.
  *
  * One thread at a time. */
 #ifndef SKS__FAR_TIMER_H
@@ -24,8 +25,8 @@ struct sks__far_timer {
 void sks__far_timer_open(struct sks__far_timer *timer);
 void sks__far_timer_close(struct sks__far_timer *timer);
 
-/* For a wait of up to ms milliseconds (-1: for ever) that hears of the timer,
- * too: the limit that it needs beside the timer, in the same terms. */
-int sks__far_timer_spare(struct sks__far_timer *timer, int ms);
+/* Sees to a wait of up to ms milliseconds (-1: for ever) that hears of the
+ * timer, too: the limit that it still needs itself, in the same terms. */
+int sks__far_timer_cover(struct sks__far_timer *timer, int ms);
 
 #endif /* SKS__FAR_TIMER_H */

@@ -28,7 +28,7 @@ static int set(struct sks__far_timer *timer, int64_t moment)
     return 1;
 }
 
-int sks__far_timer_spare(struct sks__far_timer *timer, int ms)
+int sks__far_timer_cover(struct sks__far_timer *timer, int ms)
 {
     int64_t now, moment;
 

@@ -11,7 +11,7 @@ void sks__far_timer_close(struct sks__far_timer *timer)
     (void)timer;
 }
 
-int sks__far_timer_spare(struct sks__far_timer *timer, int ms)
+int sks__far_timer_cover(struct sks__far_timer *timer, int ms)
 {
     (void)timer;
     return ms;

@@ -364,7 +364,7 @@ static int await_events(struct sks__loop *loop,
     }
     return n != 0 ? n
                   : take_events(loop, events,
-                                sks__far_timer_spare(&loop->far_timer, ms));
+                                sks__far_timer_cover(&loop->far_timer, ms));
 }
 
 int sks__loop_turn(struct sks__loop *loop)

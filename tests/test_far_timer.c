@@ -15,8 +15,8 @@ static void limits_are_left_to_the_wait(void **state)
     (void)state;
     sks__far_timer_open(&timer);
     assert_int_equal(timer.fd, -1);
-    assert_int_equal(sks__far_timer_spare(&timer, 60000), 60000);
-    assert_int_equal(sks__far_timer_spare(&timer, -1), -1);
+    assert_int_equal(sks__far_timer_cover(&timer, 60000), 60000);
+    assert_int_equal(sks__far_timer_cover(&timer, -1), -1);
     sks__far_timer_close(&timer);
 }
 
@@ -89,17 +89,17 @@ static long left_ms(void)
 static void a_near_limit_is_left_to_the_wait(void **state)
 {
     (void)state;
-    assert_int_equal(sks__far_timer_spare(&timer, SKS__FAR_MS - 1),
+    assert_int_equal(sks__far_timer_cover(&timer, SKS__FAR_MS - 1),
                      SKS__FAR_MS - 1);
-    assert_int_equal(sks__far_timer_spare(&timer, 0), 0);
-    assert_int_equal(sks__far_timer_spare(&timer, -1), -1);
+    assert_int_equal(sks__far_timer_cover(&timer, 0), 0);
+    assert_int_equal(sks__far_timer_cover(&timer, -1), -1);
     assert_int_equal(left_ms(), 0);
 }
 
 static void a_far_limit_sets_the_timer(void **state)
 {
     (void)state;
-    assert_int_equal(sks__far_timer_spare(&timer, 60000), -1);
+    assert_int_equal(sks__far_timer_cover(&timer, 60000), -1);
     assert_in_range(left_ms(), 60000 - DEADLINE_MS, 60000);
 }
 
@@ -107,15 +107,15 @@ static void it_is_set_once_for_many_waits(void **state)
 {
     (void)state;
     for (int i = 0; i < 10; i++)
-        assert_int_equal(sks__far_timer_spare(&timer, 60000 + i), -1);
+        assert_int_equal(sks__far_timer_cover(&timer, 60000 + i), -1);
     assert_int_equal(times_set, 1);
 }
 
 static void an_earlier_limit_sets_it_anew(void **state)
 {
     (void)state;
-    assert_int_equal(sks__far_timer_spare(&timer, 60000), -1);
-    assert_int_equal(sks__far_timer_spare(&timer, 30000), -1);
+    assert_int_equal(sks__far_timer_cover(&timer, 60000), -1);
+    assert_int_equal(sks__far_timer_cover(&timer, 30000), -1);
     assert_in_range(left_ms(), 30000 - DEADLINE_MS, 30000);
 }
 
@@ -125,7 +125,7 @@ static void it_goes_off_when_the_time_is_over_and_can_be_set_anew(void **state)
     for (int i = 0; i < 2; i++) {
         long long start = deadline_now_ms();
 
-        assert_int_equal(sks__far_timer_spare(&timer, SKS__FAR_MS), -1);
+        assert_int_equal(sks__far_timer_cover(&timer, SKS__FAR_MS), -1);
         assert_int_equal(deadline_poll(timer.fd, POLLIN, DEADLINE_MS), POLLIN);
         assert_true(deadline_now_ms() - start >= SKS__FAR_MS);
     }
@@ -139,7 +139,7 @@ static void without_a_descriptor_limits_are_left_to_the_wait(void **state)
     fails = 1;
     sks__far_timer_open(&timer);
     assert_int_equal(timer.fd, -1);
-    assert_int_equal(sks__far_timer_spare(&timer, 60000), 60000);
+    assert_int_equal(sks__far_timer_cover(&timer, 60000), 60000);
     assert_int_equal(times_set, 0);
 }
 
@@ -147,8 +147,8 @@ static void a_timer_that_cannot_be_set_leaves_them_too(void **state)
 {
     (void)state;
     fails = 1;
-    assert_int_equal(sks__far_timer_spare(&timer, 60000), 60000);
-    assert_int_equal(sks__far_timer_spare(&timer, 60000), 60000);
+    assert_int_equal(sks__far_timer_cover(&timer, 60000), 60000);
+    assert_int_equal(sks__far_timer_cover(&timer, 60000), 60000);
     assert_int_equal(times_set, 2);
 }
 
