@@ -28,6 +28,7 @@ FILES = {
     ".hidden": b"secret\n",
     "sub/.hidden": b"secret\n",
     "kib.bin": bytes(range(256)) * 4,
+    "20kib.bin": bytes(range(256)) * 80,
     "100kib.bin": bytes(range(256)) * 400,
     "mib.bin": bytes(range(256)) * 4096,
     "8mib.bin": bytes(range(256)) * 32768,

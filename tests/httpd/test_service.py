@@ -319,13 +319,15 @@ class OneSystemCall(ServiceTest):
             self.assertTrue(piece.endswith(FILES["kib.bin"][-16:]))
             self.assertGreater(len(piece), 1024)
 
-    def test_hundred_small_responses_take_no_delayed_acknowledgement(self):
+    def test_hundred_responses_take_no_delayed_acknowledgement(self):
         """Each is one segment, so that none waits for the acknowledgement of
-        another one before it."""
-        connection = self.connect()
-        for _ in range(100):
-            connection.get("/kib.bin")
-        self.assertEqual(self.segments_with_data(connection), (100, 100))
+        another one before it: from memory and, head and file, by
+        sendfile(2)."""
+        for name in "/kib.bin", "/20kib.bin":
+            connection = self.connect()
+            for _ in range(100):
+                connection.get(name)
+            self.assertEqual(self.segments_with_data(connection), (100, 100))
 
     @staticmethod
     def segments_with_data(connection):
