@@ -20,8 +20,8 @@ struct sks__far_timer {
     int64_t moment; /* when it does, or did */
 };
 
-/* The owner ends it with sks__far_timer_close().  Without a descriptor to be
- * had it is none, which costs waits their limits and is no error. */
+/* The owner ends it with sks__far_timer_close().  Where no descriptor is to be
+ * had it is none, and waits keep their limits themselves. */
 void sks__far_timer_open(struct sks__far_timer *timer);
 void sks__far_timer_close(struct sks__far_timer *timer);
 

@@ -3,6 +3,7 @@
 #include "fd.h"
 #include "support/check.h"
 #include "support/deadline.h"
+#include "support/fault.h"
 #include "support/leak.h"
 #include "support/shortage.h"
 
@@ -130,6 +131,22 @@ static void a_far_wait_ends_in_time_too(void **state)
     turn_to_the_end();
     assert_string_equal(trace, "far0 farther0 ");
     assert_true(deadline_now_ms() - start >= farther.ms);
+}
+
+/* As where the user's watches are used up: the first call opens the poller. */
+static void without_a_far_timer_it_ends_in_time_too(void **state)
+{
+    struct waiter far = {"far", -1, 0, 2 * SKS__FAR_MS};
+
+    (void)state;
+    sks__loop_close(&loop);
+    fault_set(FAULT_EPOLL, 1, 1, ENOSPC);
+    assert_int_equal(sks__loop_open(&loop, SKS__STACK_SIZE, 16), 0);
+    fault_clear();
+    assert_int_equal(loop.far_timer.fd, -1);
+    spawn(&far, -1);
+    turn_to_the_end();
+    assert_string_equal(trace, "far0 ");
 }
 
 /* --- tasks --- */
@@ -644,6 +661,7 @@ int main(void)
         TEST(a_wait_ends_with_its_event),
         TEST(a_wait_ends_when_its_time_is_over),
         TEST(a_far_wait_ends_in_time_too),
+        TEST(without_a_far_timer_it_ends_in_time_too),
         TEST(a_task_runs_once_in_the_next_turn),
         TEST(a_task_that_sets_itself_lets_others_go_on),
         TEST(several_may_wait_for_the_same_descriptor),
