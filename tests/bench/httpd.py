@@ -25,7 +25,8 @@ from harness import procfs
 from harness.errors import BenchError
 from harness.process import adopt_orphans
 
-SIZES = {"1k": 1024, "100k": 100 * 1024, "10m": 10 * 1024 * 1024}
+SIZES = {"1k": 1024, "16k": 16 * 1024, "64k": 64 * 1024, "100k": 100 * 1024,
+         "10m": 10 * 1024 * 1024}
 ROWS = "1k-1,1k-64,1k-512,1k-64-close,100k-64,10m-1,10m-64,idle-10000"
 QUICK = "1k-64,1k-512,1k-64-close,100k-64,10m-1,10m-64,idle-2000"
 CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
